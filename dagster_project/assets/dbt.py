@@ -1,0 +1,151 @@
+"""The dbt models as four sets of assets, split where Python stands between them.
+
+Add a set when Python must read one dbt model before another is built. Names and environment are in
+dbt_project.py.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from dagster_project.config import load_config
+from dagster_project.dbt_project import (
+    RoomTranslator,
+    dbt_code_hash,
+    dbt_variables,
+    ensure_manifest,
+    run_to_the_end,
+    set_environment,
+)
+from dagster_project.lineage import Step, record, should_skip, step_for
+from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.resources import POOL, ClientelaResource
+
+MANIFEST = ensure_manifest(load_config())
+FEATURES = "fct_customer_features"
+MEASURED_ROOMS = ("marts",)
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    dbt: DbtCliResource,
+    clientela: ClientelaResource,
+    name: str,
+    inputs: list[tuple[str, dt.date | None]],
+) -> Iterator[Any]:
+    """Run one set, unless its inputs, variables and SQL are those of the last time."""
+    config = clientela.config
+    as_of = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
+    as_of = as_of if name == "dbt_features" else None
+    set_environment(config, str(as_of or ""))
+    with clientela.warehouse() as warehouse:
+        step = step_for(warehouse, name, as_of, inputs, config.dbt_vars(), dbt_code_hash())
+        skip = should_skip(context, warehouse, step)
+    if skip and not context.is_subset:
+        yield from _unchanged(context)
+        return
+    yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context))
+    if not context.is_subset:
+        with clientela.warehouse() as warehouse:
+            _record(warehouse, step, context)
+
+
+def _unchanged(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """What the last build made still stands, and so do its blocking tests: it passed them all.
+
+    Tests that only warn keep the result of the last build and are not repeated.
+    """
+    for key in _topological(context):
+        yield dg.MaterializeResult(asset_key=key, metadata={"unchanged": True})
+    for spec in context.assets_def.check_specs:
+        if spec.blocking and spec.key in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                passed=True,
+                metadata={"unchanged": True},
+            )
+
+
+def _topological(context: dg.AssetExecutionContext) -> list[dg.AssetKey]:
+    """The assets of the set, each after those it is made from: Dagster refuses another order."""
+    own = context.selected_asset_keys
+    deps = context.assets_def.asset_deps
+    return list(TopologicalSorter({key: deps[key] & own for key in sorted(own)}).static_order())
+
+
+def _record(warehouse: Any, step: Step, context: dg.AssetExecutionContext) -> None:
+    tables = [
+        ".".join(key.path) for key in context.selected_asset_keys if key.path[0] in MEASURED_ROOMS
+    ]
+    record(warehouse, step, context.run_id, sorted(tables))
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="dbt_staging",
+    select="fqn:clientela.staging fqn:clientela.identity",
+    dagster_dbt_translator=RoomTranslator(),
+    pool=POOL,
+)
+def dbt_staging(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """Raw to staging and the identifiers of every record."""
+    yield from _build(context, dbt, clientela, "dbt_staging", [("raw", None)])
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="dbt_core",
+    select="fqn:clientela.intermediate fqn:clientela.marts",
+    exclude=FEATURES,
+    dagster_dbt_translator=RoomTranslator(),
+    pool=POOL,
+)
+def dbt_core(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """Persons, orders and the ledger, from staging and the customers map."""
+    inputs: list[tuple[str, dt.date | None]] = [
+        ("dbt_staging", None),
+        ("identity.customers_map", None),
+    ]
+    yield from _build(context, dbt, clientela, "dbt_core", inputs)
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="dbt_features",
+    select=FEATURES,
+    dagster_dbt_translator=RoomTranslator(),
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    pool=POOL,
+)
+def dbt_features(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """The point-in-time row of every customer for one as_of_date."""
+    yield from _build(context, dbt, clientela, "dbt_features", [("dbt_core", None)])
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="dbt_serving",
+    select="fqn:clientela.serving",
+    dagster_dbt_translator=RoomTranslator(),
+    pool=POOL,
+)
+def dbt_serving(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """Views for BI over marts, predictions and models."""
+    yield from _build(context, dbt, clientela, "dbt_serving", [("dbt_core", None)])
+
+
+DBT_ASSETS = [dbt_staging, dbt_core, dbt_features, dbt_serving]

@@ -1,0 +1,236 @@
+"""Value of every customer and of the base at a date, and how past forecasts turned out.
+
+Add the asset of a new value table here. Models are models_py/lifetime_value, fitting is
+lifetime_value_fit.py.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project import backtesting
+from dagster_project.assets.lifetime_value_fit import (
+    CODE,
+    MODEL,
+    lifetime_value_draws,
+    lifetime_value_statistics,
+    lifetime_value_version,
+)
+from dagster_project.config import Config
+from dagster_project.lineage import asset_spec, code_hash, record, results, should_skip, step_for
+from dagster_project.model_registry import parameters_of, version_in_force
+from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.pictures import value_picture
+from dagster_project.resources import POOL, ClientelaResource
+from dagster_project.result_tables import (
+    CUSTOMER_LTV,
+    LTV_BACKTESTS,
+    LTV_CALIBRATION,
+    PORTFOLIO_LTV,
+)
+from dagster_project.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from models_py.lifetime_value import LifetimeValue, Totals
+
+FEATURES = ("marts", "fct_customer_features")
+
+
+def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeValue":
+    """The fitted model of a version, with the settings of config.yml."""
+    from models_py.lifetime_value import LifetimeValue
+
+    settings = config.lifetime_value
+    return LifetimeValue.from_parameters(
+        parameters_of(warehouse, version),
+        horizons_days=settings.horizons_days,
+        annual_discount_rate=settings.annual_discount_rate,
+        random_state=settings.random_state,
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        asset_spec(
+            table,
+            [FEATURES, ("intermediate", "int_revenue_ledger"), ("models", "model_parameters")],
+            AS_OF_DATES,
+            ("python", "pymc"),
+        )
+        for table in (LTV_BACKTESTS, LTV_CALIBRATION)
+    ],
+    name="ltv_backtests",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "intervals_calibrated",
+            asset=LTV_CALIBRATION.key,
+            description="Share of randomised PIT in (0.05, 0.95) within 3 points of 0.90; marks "
+            "the interval, never stops a run.",
+        )
+    ],
+    pool=POOL,
+)
+def ltv_backtests(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """At every refit, forecasts from earlier dates against what happened since."""
+    as_of = dt.date.fromisoformat(context.partition_key)
+    config = clientela.config
+    tables = [LTV_BACKTESTS, LTV_CALIBRATION]
+    with clientela.warehouse() as warehouse:
+        version, fitted_on = version_in_force(warehouse, MODEL, as_of)
+        origins = backtesting.origins(warehouse, as_of) if fitted_on == as_of else []
+        step = step_for(
+            warehouse,
+            LTV_BACKTESTS.full_name,
+            as_of,
+            [("dbt_features", date) for date in [*origins, as_of]],
+            [version, [version_in_force(warehouse, MODEL, origin) for origin in origins]],
+            code_hash(*CODE, backtesting.__name__),
+        )
+        measured = None
+        if not should_skip(context, warehouse, step):
+            scores, calibration = backtesting.run(
+                warehouse,
+                as_of,
+                {origin: version_in_force(warehouse, MODEL, origin)[0] for origin in origins},
+                lambda name: load_model(warehouse, name, config),
+            )
+            warehouse.replace_slice(LTV_BACKTESTS, scores, {"as_of_date": as_of})
+            warehouse.replace_slice(LTV_CALIBRATION, calibration, {"as_of_date": as_of})
+            measured = record(warehouse, step, context.run_id, tables)
+        status = backtesting.interval_status(warehouse, as_of, config.lifetime_value.horizons_days)
+    yield from results(tables, measured)
+    yield dg.AssetCheckResult(
+        check_name="intervals_calibrated",
+        asset_key=LTV_CALIBRATION.key,
+        passed=set(status.values()) == {"calibrated"},
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={f"{horizon} days": found for horizon, found in status.items()},
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        asset_spec(
+            table,
+            [
+                FEATURES,
+                ("models", "model_versions"),
+                ("models", "model_parameters"),
+                ("predictions", "ltv_calibration"),
+                ("predictions", "ltv_backtests"),
+            ],
+            AS_OF_DATES,
+            ("python", "pymc", "duckdb"),
+        )
+        for table in (CUSTOMER_LTV, PORTFOLIO_LTV)
+    ],
+    name="customer_ltv",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    pool=POOL,
+)
+def customer_ltv(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult]:
+    """Posterior predictive value of every customer, streamed; totals are summed draws."""
+    as_of = dt.date.fromisoformat(context.partition_key)
+    config = clientela.config
+    tables = [CUSTOMER_LTV, PORTFOLIO_LTV]
+    with clientela.warehouse() as warehouse:
+        version, _ = version_in_force(warehouse, MODEL, as_of)
+        status = backtesting.interval_status(warehouse, as_of, config.lifetime_value.horizons_days)
+        misses = backtesting.past_blocks(warehouse, as_of, config.lifetime_value.horizons_days)
+        settings = config.lifetime_value.model_dump(exclude={"refit_after_days"})
+        step = step_for(
+            warehouse,
+            CUSTOMER_LTV.full_name,
+            as_of,
+            [("dbt_features", as_of)],
+            [version, status, misses, settings],
+            code_hash(*CODE, __name__),
+        )
+        if should_skip(context, warehouse, step):
+            yield from results(tables, None)
+            return
+        model = load_model(warehouse, version, config)
+        totals: list[Totals] = []
+
+        def predict(batch: pd.DataFrame) -> dict[str, pd.DataFrame]:
+            value, batch_totals = model.predict_with_totals(batch, as_of)
+            totals.append(batch_totals)
+            context.log.info("%s customers predicted", sum(t.customers_count for t in totals))
+            value["interval_status"] = value["horizon_days"].map(status)
+            return {CUSTOMER_LTV.full_name: value.assign(model_version_id=version)}
+
+        warehouse.map_batches(backtesting.batch_sql(as_of), predict, as_of, [CUSTOMER_LTV])
+        portfolio = _portfolio(warehouse, config, as_of, totals, misses)
+        portfolio = portfolio.assign(
+            model_version_id=version, interval_status=portfolio["horizon_days"].map(status)
+        )
+        warehouse.replace_slice(PORTFOLIO_LTV, portfolio, {"as_of_date": as_of})
+        measured = record(warehouse, step, context.run_id, tables)
+    picture = dg.MetadataValue.md(value_picture(portfolio, config.source.reporting_currency))
+    yield from results(tables, measured, {PORTFOLIO_LTV.full_name: {"value": picture}})
+
+
+def _portfolio(
+    warehouse: Warehouse,
+    config: Config,
+    as_of: dt.date,
+    totals: "list[Totals]",
+    misses: dict[int, list[tuple[float, float]]],
+) -> pd.DataFrame:
+    """Totals over the base, widened by what past totals missed."""
+    from models_py import posterior
+    from models_py.lifetime_value import TotalDiscrepancy
+
+    if not totals:
+        return pd.DataFrame(columns=PORTFOLIO_LTV.column_names)
+    total = totals[0]
+    for batch in totals[1:]:
+        total = total + batch
+    seed = config.lifetime_value.random_state
+    rows = []
+    for number, horizon in enumerate(config.lifetime_value.horizons_days):
+        discrepancy = TotalDiscrepancy.learn(
+            [actual for actual, _ in misses[horizon]], [expected for _, expected in misses[horizon]]
+        )
+        orders, revenue = total.orders[:, [number]], total.revenue[:, [number]]
+        row = {
+            "as_of_date": as_of,
+            "horizon_days": horizon,
+            "customers_count": total.customers_count,
+            "discrepancy_blocks_count": discrepancy.blocks_count,
+            "predicted_orders_mean": orders.mean(),
+            **_first(posterior.quantiles(orders, "predicted_orders", axis=0)),
+            **_first(discrepancy.summarise(revenue, "predicted_revenue", seed)),
+        }
+        rows.append(row)
+    observed = warehouse.frame(
+        "select sum(observed_revenue_amount) as observed_revenue_amount, "
+        "case when count(observed_margin_amount) = count(*) then sum(observed_margin_amount) end "
+        "as observed_margin_amount from marts.fct_customer_features "
+        "where as_of_date = ? and purchase_days_count > 0",
+        [as_of],
+    )
+    return pd.DataFrame(rows).merge(observed, how="cross")
+
+
+def _first(columns: dict[str, object]) -> dict[str, float]:
+    return {name: float(values[0]) for name, values in columns.items()}  # type: ignore[index]
+
+
+LIFETIME_VALUE_ASSETS = [
+    lifetime_value_statistics,
+    lifetime_value_draws,
+    lifetime_value_version,
+    ltv_backtests,
+    customer_ltv,
+]

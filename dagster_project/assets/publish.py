@@ -1,0 +1,158 @@
+"""Promotion of a date, and the copy that readers see.
+
+Add a gate to ``GATES`` when a slice must not be shown for a new reason. What the copy holds is in
+publishing.py.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.dbt_project import DBT_FOLDER
+from dagster_project.lineage import asset_spec, record, results, step_for
+from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.publishing import link_default, publish
+from dagster_project.resources import POOL, ClientelaResource
+from dagster_project.result_tables import KPI_RECONCILIATION, PROMOTED_DATES, RESULT_TABLES
+from dagster_project.warehouse import Warehouse
+
+# Each query counts offences for the date {day}; more than none refuses the date.
+GATES = {
+    "models_promoted": """
+        select count(*) from (
+            select distinct model_version_id from predictions.customer_ltv where as_of_date = {day}
+            union select distinct model_version_id from predictions.customer_microsegments
+            where as_of_date = {day}
+        ) used left join models.model_versions using (model_version_id)
+        where status is distinct from 'promoted'""",
+    "one_value_per_customer_and_horizon": """
+        select abs(
+            (select count(*) from predictions.customer_ltv where as_of_date = {day})
+            - (select count(*) from marts.fct_customer_features
+               where as_of_date = {day} and purchase_days_count > 0)
+            * (select count(distinct horizon_days) from predictions.customer_ltv
+               where as_of_date = {day})
+        ) + (select count(*) from (select 1 from predictions.customer_ltv
+             where as_of_date = {day} group by customer_id, horizon_days having count(*) > 1))""",
+    "quantiles_ordered": """
+        select count(*) from predictions.customer_ltv where as_of_date = {day} and not (
+            0 <= predicted_revenue_p05 and predicted_revenue_p05 <= predicted_revenue_p25
+            and predicted_revenue_p25 <= predicted_revenue_p50
+            and predicted_revenue_p50 <= predicted_revenue_p75
+            and predicted_revenue_p75 <= predicted_revenue_p95
+            and isfinite(predicted_revenue_mean))""",
+    "one_microsegment_per_customer": """
+        select abs(
+            (select count(*) from predictions.customer_microsegments where as_of_date = {day})
+            - (select count(distinct customer_id) from marts.fct_customer_features
+           where as_of_date = {day}))""",
+}
+RECONCILIATION = """
+    select *, left_value - right_value as difference, left_value = right_value as is_passed from (
+    select cast({day} as date) as as_of_date, 'observed revenue equals the ledger' as check_name,
+        (select coalesce(sum(observed_revenue_amount), 0) from marts.fct_customer_features
+         where as_of_date = {day}) as left_value,
+        (select coalesce(sum(revenue_amount), 0) from intermediate.int_revenue_ledger
+         where event_date <= {day}) as right_value
+    )
+"""
+PREDICTIONS = [table.key for table in RESULT_TABLES.values() if table.schema == "predictions"]
+OBSERVED_CHECK = "observed_revenue_equals_ledger"
+
+
+@dg.multi_asset(
+    specs=[
+        asset_spec(KPI_RECONCILIATION, [("marts", "fct_customer_features")], AS_OF_DATES),
+        asset_spec(PROMOTED_DATES, [("models", "kpi_reconciliation"), *PREDICTIONS], AS_OF_DATES),
+    ],
+    name="promotion",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    check_specs=[
+        dg.AssetCheckSpec(OBSERVED_CHECK, asset=KPI_RECONCILIATION.key, blocking=True),
+        *(dg.AssetCheckSpec(name, asset=PROMOTED_DATES.key, blocking=True) for name in GATES),
+    ],
+    pool=POOL,
+)
+def promotion(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Whether a date may be shown: every gate is a query that counts offences."""
+    as_of = dt.date.fromisoformat(context.partition_key)
+    day = f"date '{as_of}'"
+    with clientela.warehouse() as warehouse:
+        reconciled = warehouse.frame(RECONCILIATION.format(day=day))
+        offences = {name: _count(warehouse, sql.format(day=day)) for name, sql in GATES.items()}
+        difference = str(reconciled["difference"].iloc[0])
+        if not bool(reconciled["is_passed"].iloc[0]):
+            offences[OBSERVED_CHECK] = 1
+        failed = [f"{name}: {count} rows" for name, count in offences.items() if count]
+        promoted = pd.DataFrame(
+            {
+                "as_of_date": [as_of],
+                "is_promoted": [not failed],
+                "reason": ["; ".join(failed) or "all gates passed"],
+            }
+        )
+        warehouse.replace_slice(KPI_RECONCILIATION, reconciled, {"as_of_date": as_of})
+        warehouse.replace_slice(PROMOTED_DATES, promoted, {"as_of_date": as_of})
+        inputs = [
+            ("predictions.customer_microsegments", as_of),
+            ("predictions.customer_ltv", as_of),
+        ]
+        step = step_for(warehouse, "promotion", as_of, inputs, failed, "")
+        tables = [KPI_RECONCILIATION, PROMOTED_DATES]
+        measured = record(warehouse, step, context.run_id, tables)
+    yield from results(tables, measured)
+    yield dg.AssetCheckResult(
+        check_name=OBSERVED_CHECK,
+        asset_key=KPI_RECONCILIATION.key,
+        passed=OBSERVED_CHECK not in offences,
+        metadata={"difference": difference},
+    )
+    for name in GATES:
+        yield dg.AssetCheckResult(
+            check_name=name,
+            asset_key=PROMOTED_DATES.key,
+            passed=offences[name] == 0,
+            metadata={"offending_rows": offences[name]},
+        )
+
+
+def _count(warehouse: Warehouse, sql: str) -> int:
+    return int(str(warehouse.scalar(sql)))
+
+
+PUBLISHED_COPY = dg.AssetKey(["serving", "published_copy"])
+SOURCE_FINGERPRINT = "source_fingerprint"
+SERVING_VIEWS = sorted(path.stem for path in (DBT_FOLDER / "models" / "serving").glob("*.sql"))
+
+
+@dg.asset(
+    key=PUBLISHED_COPY,
+    deps=[dg.AssetDep(["serving", name]) for name in SERVING_VIEWS if not name.startswith("aud_")],
+    group_name="serving",
+    kinds={"python", "duckdb"},
+    owners=["team:clientela"],
+    description="The read-only DuckDB file for BI tools, replaced atomically after all gates.",
+    pool=POOL,
+)
+def published_copy(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> dg.MaterializeResult:
+    """Copy what readers may see and swap it in."""
+    config = clientela.config
+    with clientela.warehouse() as warehouse:
+        source = warehouse.scalar("select fingerprint from raw.landed_dataset")
+    counts = publish(config.warehouse_path, config.published_path)
+    link_default(config.published_path)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(config.published_path)),
+            "tables": len(counts),
+            "rows": sum(counts.values()),
+            SOURCE_FINGERPRINT: str(source),
+        }
+    )

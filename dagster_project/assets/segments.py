@@ -1,0 +1,251 @@
+"""Lifecycle stages and micro-segments of a date, and the refits they come from.
+
+Add the asset of a new segment table here. Clustering, matching of keys and stage rules are in
+models_py/segmentation.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from dagster_project.config import Config
+from dagster_project.lineage import asset_spec, code_hash, record, results, should_skip, step_for
+from dagster_project.model_registry import (
+    Fit,
+    is_refit_due,
+    parameters_of,
+    store,
+    version_in_force,
+)
+from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.pictures import segments_picture
+from dagster_project.resources import POOL, ClientelaResource
+from dagster_project.result_tables import (
+    CUSTOMER_LAYER_CLUSTERS,
+    CUSTOMER_LIFECYCLE,
+    CUSTOMER_MICROSEGMENTS,
+    MICROSEGMENT_LINEAGE,
+    MICROSEGMENT_PROFILES,
+    MICROSEGMENTS,
+)
+from dagster_project.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from models_py.segmentation import LifecycleRules, Microsegmentation
+
+MODEL = "microsegmentation"
+STAR_LINE = "star_value_amount"
+CODE = ("models_py.segmentation", "models_py.frames", __name__)
+INPUTS = [("marts", "fct_customer_features"), ("predictions", "customer_ltv")]
+ASSIGNED = [
+    CUSTOMER_LIFECYCLE,
+    CUSTOMER_LAYER_CLUSTERS,
+    CUSTOMER_MICROSEGMENTS,
+    MICROSEGMENTS,
+    MICROSEGMENT_PROFILES,
+]
+
+
+def _frame(warehouse: Warehouse, config: Config, as_of: dt.date) -> pd.DataFrame:
+    """Every customer of the date with the features of all layers and the value at one horizon."""
+    layers = {name for names in config.segmentation.layers.values() for name in names}
+    own = {"customer_id", "purchase_days_count", "tenure_days", "recency_days", "median_gap_days"}
+    value = {"purchase_probability", "predicted_revenue_mean"}
+    columns = ", ".join(f"features.{name}" for name in sorted(own | layers - value))
+    return warehouse.frame(
+        f"select {columns}, value.purchase_probability, value.predicted_revenue_mean "
+        "from marts.fct_customer_features as features "
+        "left join predictions.customer_ltv as value "
+        "on value.customer_id = features.customer_id and value.as_of_date = features.as_of_date "
+        "and value.horizon_days = ? where features.as_of_date = ? order by features.customer_id",
+        [config.lifecycle.horizon_days, as_of],
+    )
+
+
+def _rules(config: Config, star_line: float | None = None) -> "LifecycleRules":
+    from models_py.segmentation import LifecycleRules
+
+    settings = config.lifecycle
+    return LifecycleRules(
+        new_days=settings.new_days,
+        reactivated_gap_days=settings.reactivated_gap_days,
+        churned_probability=settings.churned_purchase_probability,
+        at_risk_probability=settings.at_risk_purchase_probability,
+        star_quantile=settings.star_value_quantile,
+        star_value_amount=star_line,
+        horizon_days=settings.horizon_days,
+    )
+
+
+def _load(
+    warehouse: Warehouse, version: str, config: Config
+) -> "tuple[Microsegmentation, LifecycleRules]":
+    from models_py.segmentation import Microsegmentation
+
+    parameters = parameters_of(warehouse, version)
+    is_star = (parameters["model"] == "lifecycle") & (parameters["parameter"] == STAR_LINE)
+    line = float(parameters.loc[is_star, "value"].iloc[0])
+    return Microsegmentation.from_parameters(parameters[~is_star]), _rules(config, line)
+
+
+def _settings(config: Config) -> dict[str, object]:
+    return config.segmentation.model_dump() | config.lifecycle.model_dump()
+
+
+@dg.multi_asset(
+    specs=[asset_spec(MICROSEGMENT_LINEAGE, INPUTS, AS_OF_DATES, ("python", "scikitlearn"))],
+    name="microsegmentation_fit",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    pool=POOL,
+)
+def microsegmentation_fit(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult]:
+    """Find the clusters again when the last search is too old; keys live on by overlap."""
+    from models_py.segmentation import Microsegmentation, assign_stages, fit_star_value
+
+    as_of = dt.date.fromisoformat(context.partition_key)
+    config = clientela.config
+    settings = config.segmentation
+    with clientela.warehouse() as warehouse:
+        step = step_for(
+            warehouse,
+            MICROSEGMENT_LINEAGE.full_name,
+            as_of,
+            [("predictions.customer_ltv", as_of)],
+            _settings(config),
+            code_hash(*CODE),
+        )
+        if not is_refit_due(
+            context, warehouse, MODEL, as_of, step.fingerprint, settings.refit_after_days
+        ):
+            if not step.is_current(warehouse):
+                record(warehouse, step, context.run_id, [MICROSEGMENT_LINEAGE])
+            yield from results([MICROSEGMENT_LINEAGE], None)
+            return
+        frame = _frame(warehouse, config, as_of)
+        rules = fit_star_value(frame, _rules(config))
+        frame = frame.merge(assign_stages(frame, rules), on="customer_id")
+        model = Microsegmentation(
+            settings.layers,
+            max_clusters=settings.max_clusters,
+            stability_floor=settings.stability_floor,
+            floor=settings.floor_customers,
+            random_state=settings.random_state,
+        ).fit(frame)
+        lineage = _align(warehouse, model, frame, config, as_of)
+        star = pd.DataFrame(
+            {
+                "model": ["lifecycle"],
+                "draw": [None],
+                "parameter": [STAR_LINE],
+                "value": [rules.star_value_amount],
+            }
+        )
+        fit = Fit(
+            MODEL,
+            as_of,
+            step.fingerprint,
+            pd.concat([model.parameters_frame(), star], ignore_index=True),
+            health={"customers_count": len(frame)},
+            settings=_settings(config),
+        )
+        version = store(warehouse, fit)
+        lineage = lineage.assign(as_of_date=as_of, model_version_id=version)
+        warehouse.replace_slice(MICROSEGMENT_LINEAGE, lineage, {"as_of_date": as_of})
+        measured = record(warehouse, step, context.run_id, [MICROSEGMENT_LINEAGE])
+    quality = dg.MetadataValue.md(model.quality().to_markdown(index=False))
+    extra = {"model_version_id": version, "clusters": quality}
+    yield from results([MICROSEGMENT_LINEAGE], measured, {MICROSEGMENT_LINEAGE.full_name: extra})
+
+
+def _align(
+    warehouse: Warehouse,
+    model: "Microsegmentation",
+    frame: pd.DataFrame,
+    config: Config,
+    as_of: dt.date,
+) -> pd.DataFrame:
+    """Keep the keys of the fit before this date; the first fit has none to keep."""
+    before = warehouse.scalar(
+        "select model_version_id from models.model_versions where model = ? and data_end_date < ? "
+        "and status = 'promoted' order by data_end_date desc limit 1",
+        [MODEL, as_of],
+    )
+    if before is None:
+        return pd.DataFrame(columns=MICROSEGMENT_LINEAGE.column_names)
+    return model.align(_load(warehouse, str(before), config)[0], frame)
+
+
+@dg.multi_asset(
+    specs=[
+        asset_spec(
+            table,
+            [*INPUTS, ("predictions", "microsegment_lineage")],
+            AS_OF_DATES,
+            ("python", "scikitlearn", "duckdb"),
+        )
+        for table in ASSIGNED
+    ],
+    name="segments",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    pool=POOL,
+)
+def segments(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult]:
+    """Stage, cluster and micro-segment of every customer, by the fit in force."""
+    from models_py.segmentation import assign_stages
+
+    as_of = dt.date.fromisoformat(context.partition_key)
+    config = clientela.config
+    with clientela.warehouse() as warehouse:
+        version, _ = version_in_force(warehouse, MODEL, as_of)
+        step = step_for(
+            warehouse,
+            CUSTOMER_MICROSEGMENTS.full_name,
+            as_of,
+            [("predictions.customer_ltv", as_of)],
+            [version, _settings(config)],
+            code_hash(*CODE),
+        )
+        if should_skip(context, warehouse, step):
+            yield from results(ASSIGNED, None)
+            return
+        model, rules = _load(warehouse, version, config)
+        frame = _frame(warehouse, config, as_of)
+        frame = frame.merge(assign_stages(frame, rules), on="customer_id")
+        clusters = model.predict(frame)
+        cells = model.microsegments(clusters)
+        sizes = cells.groupby("microsegment_key").size()
+        catalogue = model.catalogue()
+        catalogue["customers_count"] = (
+            catalogue["microsegment_key"].map(sizes).fillna(0).astype(np.int64)
+        )
+        frames = {
+            CUSTOMER_LIFECYCLE: frame,
+            CUSTOMER_LAYER_CLUSTERS: clusters,
+            CUSTOMER_MICROSEGMENTS: cells,
+            MICROSEGMENTS: catalogue,
+            MICROSEGMENT_PROFILES: model.profile(frame, cells),
+        }
+        for table, rows in frames.items():
+            rows = rows.assign(as_of_date=as_of, model_version_id=version)
+            warehouse.replace_slice(table, rows, {"as_of_date": as_of})
+        measured = record(warehouse, step, context.run_id, ASSIGNED)
+    value = frame[["customer_id", "predicted_revenue_mean"]].merge(cells, on="customer_id")
+    extra = {
+        MICROSEGMENTS.full_name: {
+            "sizes and value": dg.MetadataValue.md(segments_picture(catalogue, value))
+        }
+    }
+    yield from results(ASSIGNED, measured, extra)
+
+
+SEGMENT_ASSETS = [microsegmentation_fit, segments]

@@ -1,0 +1,152 @@
+"""Reading a source against the contract without a warehouse, before anything is run.
+
+Add a fact about a source here that saves its owner a failed run.
+Rules that only staging can judge stay out (unknown products, currencies without a rate).
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from rich.console import RenderableType
+
+from dagster_project.config import Config
+from dagster_project.landing.delivery import Part, quoted
+from dagster_project.landing.fingerprint import source_connection
+from dagster_project.landing.requirements import problems
+from dagster_project.landing.sources import source_of
+from dagster_project.source_contract import ColumnType, Shape
+
+# What text of each type must be castable to, as staging casts it.
+_CASTS: dict[ColumnType, str] = {
+    "timestamp": "timestamptz",
+    "date": "timestamp",
+    "decimal": "decimal(18, 4)",
+    "integer": "bigint",
+    "boolean": "boolean",
+    "double": "decimal(18, 6)",
+}
+
+
+@dataclass(frozen=True)
+class UnreadableValues:
+    """Values of a column that cannot be read as its type; `example` is one of them."""
+
+    column: str
+    type: ColumnType
+    values_count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """What one table of the source looks like against its shape."""
+
+    table_name: str
+    origins: tuple[str, ...]
+    rows_count: int
+    rejected_lines_count: int
+    missing_columns: tuple[str, ...]
+    unknown_columns: tuple[str, ...]
+    unreadable: tuple[UnreadableValues, ...]
+    empty_required: dict[str, int]
+    duplicate_keys_count: int | None
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """A source against the contract; it can be run when there are no `problems`."""
+
+    label: str
+    tables: tuple[TableCheck, ...]
+    missing_shapes: tuple[str, ...]
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether every required table and column is there."""
+        return not self.problems
+
+    def render(self) -> RenderableType:
+        """The report for a rich console."""
+        from dagster_project.landing.check_text import rendered
+
+        return rendered(self)
+
+    def text(self, width: int = 100) -> str:
+        """The report as plain text."""
+        from dagster_project.landing.check_text import as_text
+
+        return as_text(self, width)
+
+
+def check_source(config: Config) -> SourceReport:
+    """Read the whole source and hold it against the contract; nothing is written.
+
+    Raises
+    ------
+    SourceError
+        When the source is not there or a file cannot be read at all.
+    """
+    source = source_of(config)
+    with (
+        source_connection(config) as connection,
+        tempfile.TemporaryDirectory(prefix="clientela-check-") as workspace,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        parts = source.parts(connection, Path(workspace))
+        tables = tuple(
+            _checked(table, shape, parts[table], connection)
+            for table, shape in source.contract.items()
+            if parts.get(table)
+        )
+        found = tuple(problems(source, parts))
+    return SourceReport(
+        label=source.label,
+        tables=tables,
+        missing_shapes=tuple(name for name in source.contract if not parts.get(name)),
+        unused=source.unused,
+        notes=tuple(note for group in parts.values() for part in group for note in part.notes),
+        problems=found,
+    )
+
+
+def _checked(
+    table: str, shape: Shape, parts: tuple[Part, ...], connection: duckdb.DuckDBPyConnection
+) -> TableCheck:
+    delivered = list(dict.fromkeys(name for part in parts for name in part.columns))
+    rows = " union all by name ".join(f"({part.relation})" for part in parts)
+    known = [column for column in shape.columns if column.name in delivered]
+    typed = [column for column in known if column.type != "text"]
+    required = [column.name for column in known if column.required]
+    measures = ["count(*)"]
+    for column in typed:
+        text = f"nullif(trim({quoted(column.name)}), '')"
+        unreadable = f"{text} is not null and try_cast({text} as {_CASTS[column.type]}) is null"
+        measures += [f"count(*) filter ({unreadable})", f"min({text}) filter ({unreadable})"]
+    measures += [f"count(*) filter (nullif(trim({quoted(c)}), '') is null)" for c in required]
+    has_key = set(shape.key) <= set(delivered)
+    if has_key:
+        measures.append(f"count(*) - count(distinct ({', '.join(quoted(c) for c in shape.key)}))")
+    row = connection.execute(f"select {', '.join(measures)} from ({rows})").fetchone()
+    assert row is not None
+    rows_count, *values = row
+    found = iter(values)
+    unreadable_values = [
+        UnreadableValues(column.name, column.type, next(found), next(found)) for column in typed
+    ]
+    empty = {name: next(found) for name in required}
+    return TableCheck(
+        table_name=table,
+        origins=tuple(part.origin for part in parts),
+        rows_count=rows_count,
+        rejected_lines_count=sum(len(part.rejected) for part in parts),
+        missing_columns=tuple(name for name in shape.column_names if name not in delivered),
+        unknown_columns=tuple(name for name in delivered if name not in shape.column_names),
+        unreadable=tuple(value for value in unreadable_values if value.values_count),
+        empty_required={name: count for name, count in empty.items() if count},
+        duplicate_keys_count=next(found) if has_key else None,
+    )

@@ -1,0 +1,138 @@
+"""Fitted models as rows: which fit serves a date, when a refit is due, and how a fit is stored.
+
+Add here what holds for every kind of model. Fitting and predicting are models_py; the assets decide
+what a fit is made from.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.jobs import REFIT_TAG
+from dagster_project.result_tables import MODEL_PARAMETERS, MODEL_VERSIONS
+from dagster_project.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model about to be stored.
+
+    Parameters
+    ----------
+    model
+        lifetime_value or microsegmentation.
+    data_end_date
+        Last day of its data.
+    fingerprint
+        Hash of data, settings and code.
+    parameters
+        Columns model, draw, parameter, value.
+    problems
+        Gates that failed; empty when it may be promoted.
+    health
+        Diagnostics and sizes, by column of models.model_versions.
+    settings
+        What it was told.
+    """
+
+    model: str
+    data_end_date: dt.date
+    fingerprint: str
+    parameters: pd.DataFrame
+    problems: list[str] = field(default_factory=list)
+    health: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def version_id(self) -> str:
+        return f"{self.model}-{self.data_end_date:%Y%m%d}-{self.fingerprint[:10]}"
+
+
+def version_in_force(warehouse: Warehouse, model: str, as_of_date: dt.date) -> tuple[str, dt.date]:
+    """Id and data end of the latest promoted fit whose data end on or before ``as_of_date``.
+
+    Raises
+    ------
+    dagster.Failure
+        When there is none.
+    """
+    found = _latest(warehouse, model, as_of_date)
+    if found is None:
+        raise dg.Failure(
+            f"no promoted fit of {model} ends on or before {as_of_date}. Materialize the fit for "
+            "this date, or look in models.model_versions why it was rejected."
+        )
+    return found
+
+
+def is_refit_due(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    model: str,
+    as_of_date: dt.date,
+    fingerprint: str,
+    refit_after_days: int,
+) -> bool:
+    """True when this date must be fitted on rather than served by an earlier fit."""
+    latest = _latest(warehouse, model, as_of_date)
+    if latest is None:
+        return True
+    known = warehouse.scalar(
+        f"select count(*) from {MODEL_VERSIONS.full_name} where model = ? and data_end_date = ? "
+        "and status = 'promoted' and input_fingerprint = ?",
+        [model, as_of_date, fingerprint],
+    )
+    if known:
+        return False
+    age = (as_of_date - latest[1]).days
+    return age == 0 or age >= refit_after_days or context.run.tags.get(REFIT_TAG) == "always"
+
+
+def store(warehouse: Warehouse, fit: Fit) -> str:
+    """Write parameters and version; an earlier fit on the same day is superseded, not erased."""
+    columns = MODEL_VERSIONS.column_names
+    known = {
+        "model_version_id": fit.version_id,
+        "model": fit.model,
+        "data_end_date": fit.data_end_date,
+        "status": "rejected" if fit.problems else "promoted",
+        "rejected_because": "; ".join(fit.problems) or None,
+        "settings": json.dumps(fit.settings, sort_keys=True, default=str),
+        "input_fingerprint": fit.fingerprint,
+    } | fit.health
+    version = pd.DataFrame([{column: known.get(column) for column in columns}])
+    parameters = fit.parameters.assign(model_version_id=fit.version_id)
+    key = {"model_version_id": fit.version_id}
+    warehouse.replace_slice(MODEL_PARAMETERS, parameters, key)
+    warehouse.replace_slice(MODEL_VERSIONS, version, key)
+    if not fit.problems:
+        warehouse.connection.execute(
+            f"update {MODEL_VERSIONS.full_name} set status = 'superseded' where model = ? "
+            "and data_end_date = ? and status = 'promoted' and model_version_id <> ?",
+            [fit.model, fit.data_end_date, fit.version_id],
+        )
+    return fit.version_id
+
+
+def parameters_of(warehouse: Warehouse, version_id: str) -> pd.DataFrame:
+    """Columns model, draw, parameter, value of one fit, in a fixed order."""
+    return warehouse.frame(
+        f"select model, draw, parameter, value from {MODEL_PARAMETERS.full_name} "
+        "where model_version_id = ? order by model, draw, parameter",
+        [version_id],
+    )
+
+
+def _latest(warehouse: Warehouse, model: str, as_of_date: dt.date) -> tuple[str, dt.date] | None:
+    rows = warehouse.connection.execute(
+        f"select model_version_id, data_end_date from {MODEL_VERSIONS.full_name} "
+        "where model = ? and status = 'promoted' and data_end_date <= ? "
+        "order by data_end_date desc, model_version_id limit 1",
+        [model, as_of_date],
+    ).fetchall()
+    return (str(rows[0][0]), rows[0][1]) if rows else None

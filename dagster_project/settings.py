@@ -1,0 +1,206 @@
+"""The typed keys of `config.yml`: one frozen class for each block, with what each value may be.
+
+Add a key here, with its limits, when the business gets something new to decide.
+Finding the file, its errors and the paths it leads to stay out; they live in `config.py`.
+"""
+
+import difflib
+import re
+import zoneinfo
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+def _known_time_zone(value: str) -> str:
+    zones = zoneinfo.available_timezones()
+    if value not in zones:
+        near = difflib.get_close_matches(value, zones, 1, 0.5)
+        hint = f"the nearest is {near[0]}" if near else "for example Europe/Madrid or UTC"
+        raise ValueError(f"is no IANA time zone; {hint}")
+    return value
+
+
+def _currency_code(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        guess = re.sub(r"[^A-Za-z]", "", value).upper()
+        hint = f"the nearest is {guess}" if len(guess) == 3 else "for example EUR"
+        raise ValueError(f"is no ISO 4217 currency code of three capital letters; {hint}")
+    return value
+
+
+def _cron(value: str) -> str:
+    if not re.fullmatch(r"[\d*/,\-]+( [\d*/,\-A-Za-z]+){4}", value):
+        raise ValueError("is no cron line of five fields; for example 0 5 * * *")
+    return value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"holds {', '.join(repeated)} more than once")
+    return values
+
+
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+Currency = Annotated[str, AfterValidator(_currency_code)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
+Statuses = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)
+]
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Settings(BaseModel):
+    """Base of every block: cannot be changed after loading, and refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class DatasetSettings(Settings):
+    """One data set: where its rows come from, its business day and its currency."""
+
+    kind: Literal["complete_journey", "simulated", "folder", "schema"]
+    path: str | None = None
+    schemas: tuple[str, ...] = Field(default=(), alias="schema")
+    customers: Positive | None = None
+    seed: Count | None = None
+    business_time_zone: TimeZone = "UTC"
+    reporting_currency: Currency = "EUR"
+
+    @field_validator("schemas", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> "DatasetSettings":
+        needed = {"folder": {"path"}, "schema": {"schema"}, "simulated": {"customers", "seed"}}
+        given = {
+            "path": self.path is not None,
+            "schema": bool(self.schemas),
+            "customers": self.customers is not None,
+            "seed": self.seed is not None,
+        }
+        for key, is_given in given.items():
+            is_needed = key in needed.get(self.kind, set())
+            if is_needed and not is_given:
+                raise ValueError(f"of kind {self.kind} needs the key {key}")
+            if is_given and not is_needed:
+                raise ValueError(f"of kind {self.kind} has no use for the key {key}; remove it")
+        return self
+
+
+class OwnDataSettings(Settings):
+    """What holds for a folder that is given by its path alone."""
+
+    business_time_zone: TimeZone = "UTC"
+    reporting_currency: Currency = "EUR"
+
+
+class FolderSettings(Settings):
+    """Folders for the working database, the published copy, and everything else a run keeps."""
+
+    warehouse: str = "warehouse"
+    published: str = "published"
+    storage: str = "storage"
+
+
+class OrderSettings(Settings):
+    """Which order statuses count as revenue."""
+
+    counted_statuses: Statuses = ("completed", "paid", "shipped", "delivered")
+
+
+class IdentitySettings(Settings):
+    """How common an identifier may be before it joins nobody."""
+
+    max_records_per_identifier: Annotated[int, Field(ge=2, strict=True)] = 10
+
+
+class QualitySettings(Settings):
+    """The share of a source's rows that may be quarantined before the run stops."""
+
+    max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
+class SliceSettings(Settings):
+    """How much history the main job builds."""
+
+    month_ends_back: Count = 6
+
+
+class SamplingGates(Settings):
+    """Limits that a fit must keep before it is promoted."""
+
+    rhat_max: Annotated[float, Field(gt=1, le=1.1)] = 1.01
+    ess_min: Positive = 400
+    ebfmi_min: Probability = 0.3
+    divergences_max: Count = 0
+
+
+class LifetimeValueSettings(Settings):
+    """Horizons, discounting and sampling of lifetime value."""
+
+    horizons_days: Annotated[tuple[Positive, ...], Field(min_length=1)] = (30, 90, 180, 365)
+    annual_discount_rate: Annotated[float, Field(ge=0, lt=1)] = 0.10
+    prediction_draws: Annotated[int, Field(ge=100, strict=True)] = 500
+    # R-hat compares chains, so one chain alone could never fail it.
+    chains: Annotated[int, Field(ge=2, strict=True)] = 4
+    tune: Positive = 1000
+    draws: Positive = 1000
+    refit_after_days: Positive = 90
+    random_state: Count = 20171231
+    gates: SamplingGates = SamplingGates()
+
+    @field_validator("horizons_days")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(earlier >= later for earlier, later in pairwise(value)):
+            raise ValueError(f"must ascend without repeats; the nearest is {sorted(set(value))}")
+        return value
+
+
+class LifecycleSettings(Settings):
+    """Limits between the lifecycle stages."""
+
+    new_days: Positive = 30
+    at_risk_purchase_probability: Probability = 0.5
+    churned_purchase_probability: Probability = 0.1
+    reactivated_gap_days: Positive = 120
+    star_value_quantile: Probability = 0.9
+    horizon_days: Positive = 90
+
+    @model_validator(mode="after")
+    def _churned_is_below_at_risk(self) -> "LifecycleSettings":
+        if self.churned_purchase_probability >= self.at_risk_purchase_probability:
+            raise ValueError(
+                "has churned_purchase_probability "
+                f"{self.churned_purchase_probability}, which must be below "
+                f"at_risk_purchase_probability {self.at_risk_purchase_probability}"
+            )
+        return self
+
+
+class SegmentationSettings(Settings):
+    """Layers of the micro-segments and the limits a grouping must keep."""
+
+    layers: Annotated[dict[Name, Names], Field(min_length=1)]
+    max_clusters: Annotated[int, Field(ge=1, le=20, strict=True)] = 6
+    floor_customers: Positive = 30
+    stability_floor: Probability = 0.75
+    refit_after_days: Positive = 90
+    random_state: Count = 1
+
+
+class ScheduleSettings(Settings):
+    """When the daily run and the refit start."""
+
+    daily_cron: Cron = "0 5 * * *"
+    refit_cron: Cron = "0 4 * * 1"
+    time_zone: TimeZone = "UTC"

@@ -1,0 +1,180 @@
+"""The one screen at the end of the main job.
+
+Add a block here when a reader of the terminal must see something more. Figures come from the
+warehouse, none is computed here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.config import Config
+from dagster_project.warehouse import Warehouse, open_warehouse
+
+SOURCES = """
+    select source_table, rows_in, rows_accepted, rows_quarantined
+    from staging.reconciliation where rows_in > 0 order by rows_in desc, source_table
+"""
+MISSING = """
+    select table_name from raw.landed_tables
+    where not is_delivered and not starts_with(table_name, 'complete_journey_') order by table_name
+"""
+UNKNOWN = """
+    select table_name, unknown_columns from raw.landed_tables
+    where coalesce(unknown_columns, '') <> '' order by table_name
+"""
+PORTFOLIO = """
+    select horizon_days, customers_count, predicted_orders_mean, predicted_revenue_mean,
+        predicted_revenue_p05, predicted_revenue_p95, interval_status
+    from predictions.portfolio_ltv where as_of_date = ? order by horizon_days
+"""
+SEGMENTS = """
+    select segments.stage, microsegments.microsegment_key, microsegments.microsegment_name,
+        count(*) as customers_count,
+        sum(value.observed_revenue_amount) as observed_revenue_amount,
+        sum(value.predicted_revenue_mean) as predicted_revenue_mean
+    from predictions.customer_microsegments as segments
+    join predictions.microsegments as microsegments using (microsegment_key, as_of_date)
+    left join predictions.customer_ltv as value
+        on value.customer_id = segments.customer_id and value.as_of_date = segments.as_of_date
+        and value.horizon_days = ?
+    where segments.as_of_date = ?
+    group by all order by predicted_revenue_mean desc nulls last, microsegment_key
+"""
+MOVEMENT = """
+    select count(*) filter (where stage <> previous_stage), count(previous_stage)
+    from serving.customer_journey where as_of_date = ?
+"""
+PERSONS = """
+    select count(*), count(distinct customer_id),
+        (select count(*) from raw.landed_tables where is_delivered)
+    from identity.customers_map
+"""
+EXAMPLE_QUERY = (
+    "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as next_90_days "
+    "from serving.customer_360 group by stage order by next_90_days desc nulls last limit 3"
+)
+SEGMENT_LINES = 12
+
+
+def print_summary(
+    config: Config, as_of_date: dt.date | None = None, console: Console | None = None
+) -> None:
+    """Print sources, persons, value, segments, places, and a query with its output."""
+    console = console or Console(highlight=False)
+    with open_warehouse(config.warehouse_path, read_only=True) as warehouse:
+        as_of = as_of_date or warehouse.scalar(
+            "select max(as_of_date) from models.promoted_dates where is_promoted"
+        )
+        if as_of is None:
+            console.print("Nothing is promoted yet: run `clientela run` first.")
+            return
+        console.rule(f"Clientela: {config.dataset}, as of {as_of}")
+        _print_sources(console, warehouse)
+        _print_value(console, warehouse, config, as_of)
+        _print_segments(console, warehouse, config, as_of)
+    _print_places(console, config)
+
+
+def _print_sources(console: Console, warehouse: Warehouse) -> None:
+    table = _table("Source table", ">rows in", ">accepted", ">quarantined")
+    for row in warehouse.frame(SOURCES).itertuples(index=False):
+        table.add_row(row[0], *(f"{int(value):,}" for value in row[1:]))
+    console.print(table)
+    missing = warehouse.frame(MISSING)["table_name"].tolist()
+    if missing:
+        console.print(f"Not delivered, so left out: {', '.join(missing)}.")
+    for row in warehouse.frame(UNKNOWN).itertuples(index=False):
+        console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
+    records, persons, _ = warehouse.connection.execute(PERSONS).fetchall()[0]
+    console.print(f"{records:,} source records are {persons:,} persons.\n")
+
+
+def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: object) -> None:
+    currency = config.source.reporting_currency
+    observed = warehouse.scalar(
+        "select sum(observed_revenue_amount) from marts.fct_customer_features where as_of_date = ?",
+        [as_of],
+    )
+    console.print(f"Observed revenue to date: {_money(observed)} {currency}")
+    table = _table(
+        "Next", ">purchase days", f">revenue ({currency})", ">90 % interval", "interval is"
+    )
+    for row in warehouse.frame(PORTFOLIO, [as_of]).itertuples(index=False):
+        table.add_row(
+            f"{row.horizon_days} days",
+            f"{row.predicted_orders_mean:,.0f}",
+            f"{row.predicted_revenue_mean:,.0f}",
+            f"{row.predicted_revenue_p05:,.0f} to {row.predicted_revenue_p95:,.0f}",
+            row.interval_status,
+        )
+    console.print(table)
+
+
+def _print_segments(console: Console, warehouse: Warehouse, config: Config, as_of: object) -> None:
+    horizon = config.lifecycle.horizon_days
+    segments = warehouse.frame(SEGMENTS, [horizon, as_of])
+    table = _table("Stage", "segment", ">customers", ">observed", f">next {horizon} days")
+    for row in segments.head(SEGMENT_LINES).itertuples(index=False):
+        table.add_row(
+            row.stage,
+            row.microsegment_name,
+            f"{row.customers_count:,}",
+            _money(row.observed_revenue_amount),
+            _money(row.predicted_revenue_mean),
+        )
+    console.print(table)
+    if len(segments) > SEGMENT_LINES:
+        console.print(f"and {len(segments) - SEGMENT_LINES} more in predictions.microsegments.")
+    moved, known = warehouse.connection.execute(MOVEMENT, [as_of]).fetchall()[0]
+    if known:
+        console.print(f"{moved:,} of {known:,} customers changed stage since the date before.\n")
+
+
+def _print_places(console: Console, config: Config) -> None:
+    console.print(f"Published copy (read-only, for BI): {_short(config.published_path)}")
+    console.print(f"Working warehouse:                  {_short(config.warehouse_path)}")
+    console.print("Dagster UI:                         make ui, then http://localhost:3000")
+    console.print("Query it:")
+    console.print(f"  .venv/bin/python -m dagster_project.cli query \\\n    '{EXAMPLE_QUERY}'")
+    console.print(render(query_published(config.published_path, EXAMPLE_QUERY)))
+
+
+def query_published(path: Path, sql: str) -> pd.DataFrame:
+    """Run SQL on the published copy."""
+    with open_warehouse(path, read_only=True) as published:
+        return published.frame(sql)
+
+
+def render(frame: pd.DataFrame) -> Table:
+    """A frame as a terminal table."""
+    numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name])}
+    table = _table(*(f">{name}" if name in numeric else str(name) for name in frame))
+    for row in frame.itertuples(index=False):
+        table.add_row(
+            *("" if pd.isna(v) else f"{v:,.10g}" if isinstance(v, float) else str(v) for v in row)
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+    return table
+
+
+def _money(value: object) -> str:
+    return "" if value is None or pd.isna(value) else f"{float(str(value)):,.0f}"
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,57 @@
+{# Text to type, never failing: what cannot be read becomes NULL, and the checked models say so. #}
+
+{% macro clean_text(value) -%} nullif(trim({{ value }}), '') {%- endmacro %}
+
+{% macro try_cast(value, type) -%} {{ adapter.dispatch('try_cast')(value, type) }} {%- endmacro %}
+{% macro default__try_cast(value, type) -%} try_cast({{ value }} as {{ type }}) {%- endmacro %}
+
+{# Instants are UTC. A text without a time names a day of the business, not midnight UTC, which in
+   New York is still the day before. #}
+{% macro to_utc_timestamp(value) -%} {{ adapter.dispatch('to_utc_timestamp')(value) }} {%- endmacro %}
+{% macro duckdb__to_utc_timestamp(value) -%}
+    case
+        when length(trim({{ value }})) <= 10
+            then timezone('UTC', timezone('{{ var("business_time_zone") }}', try_cast(trim({{ value }}) as timestamp)))
+        {#- A cast to timestamp drops an offset such as +02:00 without a word; timestamptz applies it. #}
+        else timezone('UTC', try_cast(trim({{ value }}) as timestamptz))
+    end
+{%- endmacro %}
+{% macro default__to_utc_timestamp(value) -%}
+    case
+        when length(trim({{ value }})) <= 10
+            then to_utc_timestamp(try_cast(trim({{ value }}) as timestamp), '{{ var("business_time_zone") }}')
+        else try_cast(trim({{ value }}) as timestamp)
+    end
+{%- endmacro %}
+
+{# NULL outside the years 1900-2199 and beyond 10^12: typing errors, on which time zones and decimals overflow. #}
+{% macro plausible(value, logical_type) -%}
+    {%- if logical_type in ['timestamp', 'date'] -%}
+    case when {{ value }} >= date '1900-01-01' and {{ value }} < date '2200-01-01' then {{ value }} end
+    {%- else -%}
+    case when abs({{ value }}) < 1000000000000 then {{ value }} end
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro money_type() -%} decimal(18, 2) {%- endmacro %}
+
+{# The type of a column in the source contract -> its type in the warehouse. #}
+{% macro warehouse_type(logical_type) -%}
+    {{ return({
+        'text': dbt.type_string(), 'code': dbt.type_string(), 'timestamp': 'timestamp', 'date': 'date',
+        'money': 'decimal(18, 4)', 'rate': 'decimal(18, 8)', 'number': 'decimal(18, 6)',
+        'integer': 'bigint', 'boolean': 'boolean', 'double': 'double',
+    }[logical_type]) }}
+{%- endmacro %}
+
+{% macro cast_text(value, logical_type) -%}
+    {%- set text = clean_text(value) -%}
+    {%- if logical_type == 'text' -%} {{ text }}
+    {%- elif logical_type == 'code' -%} upper({{ text }})
+    {%- elif logical_type == 'timestamp' -%} {{ plausible(to_utc_timestamp(value), 'timestamp') }}
+    {%- elif logical_type == 'date' -%} cast({{ plausible(try_cast(text, 'timestamp'), 'date') }} as date)
+    {%- elif logical_type == 'double' -%} cast({{ try_cast(text, warehouse_type('number')) }} as double)
+    {%- elif logical_type == 'money' -%} {{ plausible(try_cast(text, warehouse_type('money')), 'money') }}
+    {%- else -%} {{ try_cast(text, warehouse_type(logical_type)) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,99 @@
+{# One row per row received: typed columns, the first rule broken and why (NULL when accepted), and the
+   row as JSON when a rule was broken. Of rows with one key the content that landed last wins: other
+   contents are `superseded`, repetitions of the same content `duplicate`.
+   `relations`: mapping views of the shape. `currency_day`: timestamp column whose day needs a rate. #}
+{% macro checked_shape(shape, relations, currency_day=none, rates=none) -%}
+{%- set columns = shape_columns(shape) -%}
+{%- set names = columns | map(attribute='name') | list -%}
+{%- set received_names = [] -%}
+{%- for name in names -%} {%- do received_names.append('received_' ~ name) -%} {%- endfor -%}
+{%- set keys = shape_keys(shape) -%}
+{%- set rules = row_rules(shape, currency_day) -%}
+with received as (
+    {%- for relation in relations %}
+    select source_table, source_row_number, {{ names | join(', ') }} from {{ relation }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+typed as (
+    select
+        source_table,
+        source_row_number
+        {%- for column in columns %},
+        {{ column.name }} as received_{{ column.name }},
+        {{ cast_text(column.name, column.type) }} as {{ column.name }}
+        {%- endfor %}
+    from received
+),
+tested as (
+    select
+        typed.*,
+        case
+            {%- for rule in rules %}
+            when {{ rule.when }} then '{{ rule.rule }}'
+            {%- endfor %}
+        end as broken_rule,
+        case
+            {%- for rule in rules %}
+            when {{ rule.when }} then {{ rule.reason }}
+            {%- endfor %}
+        end as broken_reason,
+        {{ row_hash(keys) }} as key_hash
+    from typed
+    {%- if currency_day %}
+    left join {{ rates }} as rates
+        on typed.currency_code = rates.currency_code
+        and {{ business_date('typed.' ~ currency_day) }} >= rates.valid_from
+        and {{ business_date('typed.' ~ currency_day) }} < rates.valid_until
+    {%- endif %}
+),
+repeated_keys as (
+    select key_hash from tested where broken_rule is null group by key_hash having count(*) > 1
+),
+contents as (
+    select
+        tested.source_table,
+        tested.source_row_number,
+        {{ keys | join(', ') }},
+        {{ row_content(received_names) }} as content
+    from tested
+    inner join repeated_keys on tested.key_hash = repeated_keys.key_hash
+    where tested.broken_rule is null
+),
+repetitions as (
+    select
+        source_table,
+        source_row_number,
+        row_number() over (
+            partition by {{ keys | join(', ') }}, content order by source_table, source_row_number
+        ) as repetition,
+        content = first_value(content) over (
+            partition by {{ keys | join(', ') }} order by source_table desc, source_row_number desc
+        ) as is_latest_content
+    from contents
+),
+judged as (
+    select
+        tested.*,
+        coalesce(broken_rule, case
+            when repetition > 1 then 'duplicate'
+            when not is_latest_content then 'superseded'
+        end) as failed_rule,
+        coalesce(broken_reason, case
+            when repetition > 1 then 'an earlier row has the same key and the same values'
+            when not is_latest_content then 'a row landed later has the same key and other values'
+        end) as reason
+    from tested
+    left join repetitions
+        on tested.source_table = repetitions.source_table
+        and tested.source_row_number = repetitions.source_row_number
+)
+select
+    source_table,
+    source_row_number,
+    {{ names | join(',\n    ') }},
+    failed_rule,
+    reason,
+    case when failed_rule is not null then {{ json_of(names, received_names) }} end as raw_row
+from judged
+{%- endmacro %}

@@ -1,0 +1,42 @@
+{# The day of a UTC instant where the business is. #}
+{% macro business_date(timestamp) -%} {{ adapter.dispatch('business_date')(timestamp) }} {%- endmacro %}
+{% macro duckdb__business_date(timestamp) -%}
+    cast(timezone('{{ var("business_time_zone") }}', timezone('UTC', {{ timestamp }})) as date)
+{%- endmacro %}
+{% macro default__business_date(timestamp) -%}
+    to_date(from_utc_timestamp({{ timestamp }}, '{{ var("business_time_zone") }}'))
+{%- endmacro %}
+
+{% macro is_weekend(date) -%} {{ adapter.dispatch('is_weekend')(date) }} {%- endmacro %}
+{% macro duckdb__is_weekend(date) -%} (isodow({{ date }}) >= 6) {%- endmacro %}
+{% macro default__is_weekend(date) -%} (weekday({{ date }}) >= 5) {%- endmacro %}
+
+{# Whole days between two dates, 64 bits wide on every engine. #}
+{% macro days_between(first, second) -%}
+    cast({{ dbt.datediff(first, second, 'day') }} as bigint)
+{%- endmacro %}
+
+{% macro days_before(date, days) -%}
+    cast({{ dbt.dateadd('day', -days, date) }} as date)
+{%- endmacro %}
+
+{# The last day whose events may be seen. From the environment, since a changed var would cost a full
+   parse of the project on every slice; a var of the same name wins where someone sets it. Parts of
+   the features that are compiled on their own, and written nowhere, do without a date. #}
+{% macro as_of_date() -%}
+    {%- set value = given_as_of_date() -%}
+    {%- set is_date = modules.re.match('^\d{4}-\d{2}-\d{2}$', value) -%}
+    {%- if execute and not is_date and (value or model.config.materialized != 'ephemeral') -%}
+        {{ exceptions.raise_compiler_error(
+            "marts.fct_customer_features holds one slice per as-of date, and none was named (got '"
+            ~ value ~ "'). Set it as YYYY-MM-DD: CLIENTELA_AS_OF_DATE=2017-12-31 dbt build "
+            ~ "--select fct_customer_features"
+        ) }}
+    {%- endif -%}
+    cast({{ "'" ~ value ~ "'" if is_date else 'null' }} as date)
+{%- endmacro %}
+
+{# '' while the project is parsed: dbt would otherwise note the variable and parse again when it changes. #}
+{% macro given_as_of_date() -%}
+    {{- return(((var('as_of_date', none) or env_var('CLIENTELA_AS_OF_DATE', '')) if execute else '') | string) -}}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{{ config(materialized='ephemeral') }}
+
+select customer_id from {{ ref('int_customer_attributes') }} where is_test

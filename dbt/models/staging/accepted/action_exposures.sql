@@ -1,0 +1,1 @@
+{{ accepted_rows('action_exposures', ref('action_exposures_checked')) }}

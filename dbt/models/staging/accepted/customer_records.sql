@@ -1,0 +1,1 @@
+{{ accepted_rows('customer_records', ref('customer_records_checked')) }}

@@ -1,0 +1,1 @@
+{{ accepted_rows('exchange_rates', ref('exchange_rates_checked')) }}

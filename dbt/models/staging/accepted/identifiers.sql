@@ -1,0 +1,1 @@
+{{ accepted_rows('identifiers', ref('identifiers_checked')) }}

@@ -1,0 +1,1 @@
+{{ accepted_rows('message_events', ref('message_events_checked')) }}

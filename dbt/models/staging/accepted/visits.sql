@@ -1,0 +1,1 @@
+{{ accepted_rows('visits', ref('visits_checked')) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('actions', [ref('stg_shapes__actions'), ref('stg_complete_journey__actions')]) }}

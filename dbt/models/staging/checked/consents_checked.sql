@@ -1,0 +1,1 @@
+{{ checked_shape('consents', [ref('stg_shapes__consents')]) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('contracts', [ref('stg_shapes__contracts')]) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('erasure_requests', [ref('stg_shapes__erasure_requests')]) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('exchange_rates', [ref('stg_shapes__exchange_rates')]) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('identifiers', [ref('stg_shapes__identifiers')]) }}

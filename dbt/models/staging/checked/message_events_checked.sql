@@ -1,0 +1,1 @@
+{{ checked_shape('message_events', [ref('stg_shapes__message_events')]) }}

@@ -1,0 +1,6 @@
+{{ checked_shape(
+    'orders',
+    [ref('stg_shapes__orders'), ref('stg_complete_journey__orders')],
+    currency_day='ordered_at',
+    rates=ref('exchange_rate_periods'),
+) }}

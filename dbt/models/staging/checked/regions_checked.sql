@@ -1,0 +1,1 @@
+{{ checked_shape('regions', [ref('stg_shapes__regions')]) }}

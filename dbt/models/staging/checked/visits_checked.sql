@@ -1,0 +1,1 @@
+{{ checked_shape('visits', [ref('stg_shapes__visits')]) }}

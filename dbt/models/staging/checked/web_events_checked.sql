@@ -1,0 +1,1 @@
+{{ checked_shape('web_events', [ref('stg_shapes__web_events')]) }}

@@ -1,0 +1,1 @@
+{{ shape_from_raw('actions', source('raw', 'actions')) }}

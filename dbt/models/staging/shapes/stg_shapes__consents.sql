@@ -1,0 +1,1 @@
+{{ shape_from_raw('consents', source('raw', 'consents')) }}

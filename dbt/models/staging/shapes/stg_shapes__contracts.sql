@@ -1,0 +1,1 @@
+{{ shape_from_raw('contracts', source('raw', 'contracts')) }}

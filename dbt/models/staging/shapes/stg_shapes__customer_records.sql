@@ -1,0 +1,1 @@
+{{ shape_from_raw('customer_records', source('raw', 'customer_records')) }}

@@ -1,0 +1,1 @@
+{{ shape_from_raw('exchange_rates', source('raw', 'exchange_rates')) }}

@@ -1,0 +1,1 @@
+{{ shape_from_raw('message_events', source('raw', 'message_events')) }}

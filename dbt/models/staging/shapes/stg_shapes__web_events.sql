@@ -1,0 +1,1 @@
+{{ shape_from_raw('web_events', source('raw', 'web_events')) }}

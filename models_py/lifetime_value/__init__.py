@@ -1,0 +1,25 @@
+"""Lifetime value of customers who may leave unseen: purchases, spend, predictions, backtests.
+
+Export here what callers outside the package use.
+Nothing here knows another model family, a clock or a connection.
+"""
+
+from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
+from models_py.lifetime_value.discrepancy import TotalDiscrepancy
+from models_py.lifetime_value.grouping import group_purchases, group_spend
+from models_py.lifetime_value.results import LTV_COLUMNS, Totals
+from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.value import LifetimeValue
+
+__all__ = [
+    "LTV_COLUMNS",
+    "LifetimeValue",
+    "Sampling",
+    "TotalDiscrepancy",
+    "Totals",
+    "evaluate",
+    "group_purchases",
+    "group_spend",
+    "randomised_pit",
+    "score",
+]

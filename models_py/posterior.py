@@ -1,0 +1,121 @@
+"""What is read off posterior draws: health of the sampling, thinning, summaries; knows arviz.
+
+Add here whatever turns draws into numbers that people read, so that it is done once and alike.
+Likelihoods, priors and simulation of the future belong to the model families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+QUANTILES: dict[str, float] = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
+
+GATES: dict[str, tuple[str, float]] = {
+    "rhat_max": ("<=", 1.01),
+    "ess_bulk_min": (">=", 400.0),
+    "ess_tail_min": (">=", 400.0),
+    "divergences": ("<=", 0.0),
+    "ebfmi_min": (">=", 0.3),
+}
+
+
+def diagnose(trace: Any, names: Sequence[str]) -> dict[str, float]:
+    """Measure how far the sampling of `names` can be trusted.
+
+    Parameters
+    ----------
+    trace : arviz.InferenceData
+        Groups ``posterior`` (chain, draw) and ``sample_stats`` with ``diverging`` and ``energy``.
+    names : sequence of str
+
+    Returns
+    -------
+    dict
+        ``rhat_max`` (rank-normalised, worst parameter), ``ess_bulk_min``, ``ess_tail_min`` (draws),
+        ``divergences`` (transitions after tuning), ``ebfmi_min`` (worst chain).
+
+    References
+    ----------
+    Vehtari et al. (2021), Bayesian Analysis 16(2); Betancourt (2016) for E-BFMI.
+    """
+    import arviz
+
+    names = list(names)
+
+    def worst(measured: Any, best_first: bool) -> float:
+        values = [
+            float(measured[name].max() if best_first else measured[name].min()) for name in names
+        ]
+        return max(values) if best_first else min(values)
+
+    return {
+        "rhat_max": worst(arviz.rhat(trace, var_names=names), True),
+        "ess_bulk_min": worst(arviz.ess(trace, var_names=names, method="bulk"), False),
+        "ess_tail_min": worst(arviz.ess(trace, var_names=names, method="tail"), False),
+        "divergences": float(trace.sample_stats["diverging"].sum()),
+        "ebfmi_min": float(np.min(arviz.bfmi(trace))),
+    }
+
+
+def failed_gates(diagnostics: Mapping[str, float]) -> list[str]:
+    """Name what `diagnose` measured outside `GATES`, one sentence each; empty when healthy."""
+    failures = []
+    for name, (sense, limit) in GATES.items():
+        measured = diagnostics[name]
+        passed = measured <= limit if sense == "<=" else measured >= limit
+        if not passed:  # also when the measure is NaN
+            failures.append(f"{name} is {measured:.4g}, must be {sense} {limit:g}")
+    return failures
+
+
+def thin(trace: Any, names: Sequence[str], draws_count: int) -> pd.DataFrame:
+    """Keep `draws_count` joint draws, evenly spaced over all chains end to end.
+
+    Returns
+    -------
+    DataFrame
+        One row per kept draw, one column per parameter; index ``draw`` from 0.
+
+    Raises
+    ------
+    ValueError
+        When fewer draws were sampled than are to be kept.
+    """
+    joined = pd.DataFrame(
+        {name: np.asarray(trace.posterior[name], dtype="float64").reshape(-1) for name in names}
+    )
+    if len(joined) < draws_count:
+        raise ValueError(
+            f"{draws_count} draws are to be kept, but only {len(joined)} were sampled. Raise "
+            "draws or chains, or keep fewer."
+        )
+    kept = np.linspace(0, len(joined) - 1, draws_count).round().astype(int)
+    return joined.iloc[kept].reset_index(drop=True).rename_axis(index="draw")
+
+
+def quantiles(draws: np.ndarray, prefix: str, axis: int = 1) -> dict[str, np.ndarray]:
+    """Summarise draws as ``<prefix>_p05`` to ``<prefix>_p95``.
+
+    Parameters
+    ----------
+    draws : ndarray
+        One of its axes runs over draws; the others are kept.
+    prefix : str
+    axis : int
+        The axis of the draws.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Order statistics without interpolation, so that counts stay whole.
+    """
+    ordered = np.sort(draws, axis=axis)
+    count = draws.shape[axis]
+    return {
+        f"{prefix}_{name}": np.take(ordered, min(int(np.ceil(level * count)), count) - 1, axis=axis)
+        for name, level in QUANTILES.items()
+    }

@@ -1,0 +1,209 @@
+"""Which source records are the same person, and how well a linkage agrees with the truth.
+
+Add here a way to link records, and the figures by which ways are compared.
+Normalising and counting identifiers is SQL, and who survives in a golden record is a mart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+
+from models_py.frames import require_columns, require_complete
+
+RECORD_KEY = ["source_system", "source_record_id"]
+CUSTOMERS_MAP_COLUMNS = [
+    *RECORD_KEY,
+    "customer_id",
+    "match_rule",
+    "match_probability",
+    "first_seen_at",
+    "last_seen_at",
+]
+SINGLETON = "singleton"
+
+
+class ExactLinkage:
+    """Persons as connected components of records that share an exact identifier.
+
+    Records and joinable identifiers are the two sides of a graph; records that can reach each other
+    are one person. The person is named after its earliest record, so neither row order nor a later
+    record changes the name.
+
+    Parameters
+    ----------
+    rule_order : sequence of str
+        Identifier types, strongest first: the one named in match_rule when a record shares
+        several. Types not listed follow in alphabetical order.
+    """
+
+    def __init__(
+        self, rule_order: Sequence[str] = ("loyalty_id", "email", "phone_and_name", "device_id")
+    ) -> None:
+        self.rule_order = tuple(rule_order)
+
+    def link(self, records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.DataFrame:
+        """Give every record the customer_id of its person.
+
+        Parameters
+        ----------
+        records : DataFrame
+            One row per record: source_system, source_record_id, first_seen_at, last_seen_at.
+        identifiers : DataFrame
+            source_system, source_record_id, identifier_type, identifier_value, is_joinable; rows
+            that are not joinable join nobody.
+
+        Returns
+        -------
+        DataFrame
+            One row per record: source_system, source_record_id, customer_id, match_rule (the
+            strongest identifier type shared with another record, or ``singleton``),
+            match_probability (1.0: exact), first_seen_at, last_seen_at; ordered by the record key.
+
+        Raises
+        ------
+        ValueError
+            If a record comes twice, a key is NULL, or an identifier belongs to no record.
+        """
+        records = _ordered_records(records)
+        count = len(records)
+        links = _joinable_links(records, identifiers)
+        person = _components(links["record"].to_numpy(), links["identifier"].to_numpy(), count)
+
+        # Records are in order of age, so the first record of a component is its earliest.
+        _, first, which = np.unique(person, return_index=True, return_inverse=True)
+        oldest = records.iloc[first]
+        names = [
+            "c_" + sha256(f"{system}|{record}".encode()).hexdigest()[:16]
+            for system, record in zip(
+                oldest["source_system"], oldest["source_record_id"], strict=True
+            )
+        ]
+        answer = records.assign(
+            customer_id=np.array(names, dtype=object)[which] if names else [],
+            match_rule=self._match_rules(links, count),
+            match_probability=1.0,
+        )
+        return answer[CUSTOMERS_MAP_COLUMNS].sort_values(RECORD_KEY, ignore_index=True)
+
+    def _match_rules(self, links: pd.DataFrame, count: int) -> np.ndarray:
+        others = sorted(set(links["identifier_type"]) - set(self.rule_order))
+        types = [*self.rule_order, *others]
+        shared = links[links["records_count"] > 1]
+        strength = pd.Categorical(shared["identifier_type"], categories=types).codes.astype(int)
+        strongest = np.full(count, len(types))
+        np.minimum.at(strongest, shared["record"].to_numpy(), strength)
+        rules: np.ndarray = np.array([*types, SINGLETON], dtype=object)[strongest]
+        return rules
+
+
+def pairwise_scores(
+    customers_map: pd.DataFrame, truth: pd.DataFrame, truth_column: str = "person_id"
+) -> dict[str, float]:
+    """Score a linkage by its pairs of records, counted from sizes and never listed.
+
+    Parameters
+    ----------
+    customers_map : DataFrame
+        source_system, source_record_id, customer_id.
+    truth : DataFrame
+        source_system, source_record_id and `truth_column`; only its records are scored.
+
+    Returns
+    -------
+    dict
+        precision and recall of "these two records are one person" (NaN without any such pair),
+        f1, pairs_predicted, pairs_true, pairs_correct, records_count.
+
+    Raises
+    ------
+    ValueError
+        If a record of the truth is not in the map, or comes twice.
+    """
+    require_columns(customers_map, [*RECORD_KEY, "customer_id"], "identity.customers_map")
+    require_columns(truth, [*RECORD_KEY, truth_column], "truth")
+    both = truth[[*RECORD_KEY, truth_column]].merge(
+        customers_map[[*RECORD_KEY, "customer_id"]], on=RECORD_KEY, how="left", validate="1:1"
+    )
+    strangers = int(both[["customer_id", truth_column]].isna().any(axis=1).sum())
+    if strangers:
+        raise ValueError(
+            f"truth has {strangers} records that identity.customers_map does not know, or without "
+            f"{truth_column}: score the map of the run that read them."
+        )
+
+    def pairs(by: list[str]) -> int:
+        sizes = both.groupby(by, sort=False).size().to_numpy().astype(np.int64)
+        return int((sizes * (sizes - 1) // 2).sum())
+
+    predicted, true, correct = (
+        pairs(["customer_id"]),
+        pairs([truth_column]),
+        pairs(["customer_id", truth_column]),
+    )
+    return {
+        "precision": correct / predicted if predicted else float("nan"),
+        "recall": correct / true if true else float("nan"),
+        "f1": 2 * correct / (predicted + true) if predicted + true else float("nan"),
+        "pairs_predicted": predicted,
+        "pairs_true": true,
+        "pairs_correct": correct,
+        "records_count": len(both),
+    }
+
+
+def _ordered_records(records: pd.DataFrame) -> pd.DataFrame:
+    """Order records by first_seen_at (unknown last) and key: the order that names persons."""
+    table = "identity.source_records"
+    require_columns(records, [*RECORD_KEY, "first_seen_at", "last_seen_at"], table)
+    require_complete(records, RECORD_KEY, table, "Give every record a key in staging.")
+    if records.duplicated(RECORD_KEY).any():
+        raise ValueError(
+            f"{table} holds {int(records.duplicated(RECORD_KEY).sum())} records more than once: "
+            "reduce it to one row per source_system and source_record_id."
+        )
+    return records.sort_values(
+        ["first_seen_at", *RECORD_KEY], na_position="last", ignore_index=True
+    )
+
+
+def _joinable_links(records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.DataFrame:
+    """Return record and identifier positions, identifier_type, records_count of the identifier."""
+    table = "identity.record_identifiers"
+    wanted = [*RECORD_KEY, "identifier_type", "identifier_value", "is_joinable"]
+    require_columns(identifiers, wanted, table)
+    joinable = identifiers[identifiers["is_joinable"].fillna(False).astype(bool)]
+    names = ["identifier_type", "identifier_value"]
+    require_complete(joinable, names, table, "Mark it as not joinable.")
+    joinable = joinable[[*RECORD_KEY, *names]].drop_duplicates()
+    position = records[RECORD_KEY].assign(record=np.arange(len(records)))
+    links = joinable.merge(position, on=RECORD_KEY, how="left")
+    strangers = int(links["record"].isna().sum())
+    if strangers:
+        raise ValueError(
+            f"{table} has {strangers} rows whose record is not in identity.source_records: build "
+            "both from the same staging."
+        )
+    grouped = links.groupby(names, sort=False)
+    return pd.DataFrame(
+        {
+            "record": links["record"].to_numpy().astype(np.int64),
+            "identifier": grouped.ngroup().to_numpy(),
+            "identifier_type": links["identifier_type"].to_numpy(),
+            "records_count": grouped["record"].transform("size").to_numpy(),
+        }
+    )
+
+
+def _components(record: np.ndarray, identifier: np.ndarray, count: int) -> np.ndarray:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    size = count + (int(identifier.max()) + 1 if len(identifier) else 0)
+    edges = (np.ones(len(record), dtype=np.int8), (record, count + identifier))
+    _, labels = connected_components(coo_matrix(edges, shape=(size, size)), directed=False)
+    persons: np.ndarray = labels[:count]
+    return persons

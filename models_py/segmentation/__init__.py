@@ -1,0 +1,18 @@
+"""Lifecycle stages and micro-segments: who stands where, in groups that keep their names.
+
+Add here the rules, transformations, clusterings and matchings that turn the row of a customer into
+a stage, a cluster per layer and a micro-segment.
+Migration between dates is SQL over finished slices, and lifetime value is an input, not a topic.
+"""
+
+from models_py.segmentation.lifecycle import STAGES, LifecycleRules, assign_stages, fit_star_value
+from models_py.segmentation.microsegments import DEFAULT_LAYERS, Microsegmentation
+
+__all__ = [
+    "DEFAULT_LAYERS",
+    "STAGES",
+    "LifecycleRules",
+    "Microsegmentation",
+    "assign_stages",
+    "fit_star_value",
+]

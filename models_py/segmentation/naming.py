@@ -1,0 +1,104 @@
+"""Names of micro-segments that people can say, made from what sets a cell apart at the fit.
+
+Add here the words for a feature, low and high.
+Keys, which must stay the same when the words change, live in `layers` and `cells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from models_py.segmentation.cells import Cell
+
+VALUE_FEATURES = (
+    "predicted_revenue_mean",
+    "observed_revenue_amount",
+    "revenue_365d_amount",
+    "revenue_90d_amount",
+)
+RHYTHM_FEATURE = "median_gap_days"
+
+WORDS: dict[str, tuple[str, str]] = {
+    "actions_90d_count": ("few campaigns", "many campaigns"),
+    "average_order_amount": ("small baskets", "large baskets"),
+    "categories_count": ("narrow range", "wide range"),
+    "discount_share": ("full price", "bargains"),
+    "messages_90d_count": ("few messages", "many messages"),
+    "online_order_share": ("in store", "online"),
+    "orders_count": ("few orders", "many orders"),
+    "purchase_days_count": ("few visits", "many visits"),
+    "recency_days": ("here lately", "quiet lately"),
+    "refund_share": ("few returns", "many returns"),
+    "tenure_days": ("joined lately", "long with us"),
+    "top_category_share": ("mixed baskets", "one favourite category"),
+    "web_events_30d_count": ("little browsing", "much browsing"),
+    "weekend_order_share": ("weekdays", "weekends"),
+}
+NOTABLE_GAP = 0.25
+
+
+def microsegment_names(cells: Iterable[Cell]) -> dict[str, str]:
+    """Name every cell, so that no two names are equal.
+
+    A name holds the stage, the level of spend and the rhythm; the next most telling features are
+    added until it is unique. A cell that gathers fallbacks is called by its stage and "others",
+    and the only cell of its stage by the stage alone.
+    """
+    cells = sorted(cells, key=lambda cell: cell.key)
+    siblings: dict[str, int] = {}
+    for cell in cells:
+        siblings[cell.stage] = siblings.get(cell.stage, 0) + (not _is_all(cell))
+    parts = {cell.key: _phrases(cell, siblings[cell.stage]) for cell in cells}
+    used = {key: min(3, len(words)) for key, words in parts.items()}
+    for _ in range(max((len(words) for words in parts.values()), default=0)):
+        names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
+        for key in _repeated(names):
+            used[key] = min(used[key] + 1, len(parts[key]))
+    names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
+    for key in _repeated(names):
+        names[key] = f"{names[key]} ({key.rsplit('-', 1)[-1]})"
+    return names
+
+
+def _is_all(cell: Cell) -> bool:
+    return all(part is None for part in cell.pattern)
+
+
+def _repeated(names: dict[str, str]) -> list[str]:
+    count: dict[str, int] = {}
+    for name in names.values():
+        count[name] = count.get(name, 0) + 1
+    return [key for key, name in names.items() if count[name] > 1]
+
+
+def _phrases(cell: Cell, siblings: int) -> Sequence[str]:
+    """Stage, spend, rhythm, then the other features by how far they set the cell apart."""
+    label = cell.stage.replace("_", " ").capitalize().replace("One time", "One-time")
+    if _is_all(cell):
+        return [label, "others"]
+    if siblings == 1:
+        return [label]
+    value = next((name for name in VALUE_FEATURES if name in cell.gaps), None)
+    phrases = [label]
+    if value is not None:
+        gap = cell.gaps[value]
+        level = "medium" if abs(gap) < NOTABLE_GAP else "high" if gap > 0 else "low"
+        phrases.append(f"{level} spend")
+    if RHYTHM_FEATURE in cell.medians:
+        phrases.append(_rhythm(cell.medians[RHYTHM_FEATURE]))
+    others = sorted(
+        (name for name in cell.gaps if name not in (*VALUE_FEATURES, RHYTHM_FEATURE)),
+        key=lambda name: (-abs(cell.gaps[name]), name),
+    )
+    return [*phrases, *(_words(name, cell.gaps[name]) for name in others)]
+
+
+def _rhythm(days: float) -> str:
+    whole = max(1, round(days))
+    return "every day" if whole == 1 else f"every {whole} days"
+
+
+def _words(feature: str, gap: float) -> str:
+    plain = feature.replace("_", " ")
+    low, high = WORDS.get(feature, (f"low {plain}", f"high {plain}"))
+    return high if gap > 0 else low

@@ -1,0 +1,17 @@
+"""Simulated customers with known truth: the models' own assumptions, and a whole retailer.
+
+Add here what makes data for recovery, coverage and end-to-end tests.
+Fitting, reading and judging stay out: the pipeline never sees what is true here.
+"""
+
+from models_py.simulate.plain import PlainParameters, PlainTruth, simulate_purchases
+from models_py.simulate.retailer import RetailerSimulation, simulate_retailer, write_retailer
+
+__all__ = [
+    "PlainParameters",
+    "PlainTruth",
+    "RetailerSimulation",
+    "simulate_purchases",
+    "simulate_retailer",
+    "write_retailer",
+]

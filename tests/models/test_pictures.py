@@ -1,0 +1,103 @@
+"""Pictures: every function turns a plain data frame into PNG bytes, the same bytes each time.
+
+Add here the awkward frame that once broke a picture.
+Whether a picture is clear is judged by looking at it, not here.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from struct import unpack
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dagster_project import pictures
+
+RNG = np.random.default_rng(1)
+
+
+def draws() -> pd.DataFrame:
+    parts = [("mbg_nbd", "r"), ("mbg_nbd", "alpha"), ("mbg_nbd", "a"), ("mbg_nbd", "b")]
+    parts += [("spend", "p"), ("spend", "q"), ("spend", "v"), ("spend", "fixed")]
+    pieces = []
+    for model, parameter in parts:
+        values = np.ones(500) if parameter == "fixed" else RNG.gamma(9.0, 0.1, 500)
+        pieces.append(pd.DataFrame({"model": model, "parameter": parameter, "value": values}))
+    return pd.concat(pieces)
+
+
+def portfolio() -> pd.DataFrame:
+    mean = np.array([180e3, 540e3, 1.07e6, 2.1e6])
+    table = pd.DataFrame({"horizon_days": [30, 90, 180, 365], "predicted_revenue_mean": mean})
+    for name, factor in {"p05": 0.8, "p25": 0.92, "p50": 1.0, "p75": 1.08, "p95": 1.25}.items():
+        table[f"predicted_revenue_{name}"] = mean * factor
+    return table.assign(interval_status=["calibrated"] * 2 + ["uncalibrated", "extrapolated"])
+
+
+def segments(count: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
+    keys = [f"active-vb-{number:02d}" for number in range(count)]
+    names = [f"Active, high spend, every {number} days" for number in range(count)]
+    catalogue = pd.DataFrame({"microsegment_key": keys, "microsegment_name": names})
+    customers = 4_000
+    value = pd.DataFrame(
+        {
+            "microsegment_key": np.array(keys)[(RNG.random(customers) ** 2 * count).astype(int)],
+            "predicted_revenue_mean": RNG.gamma(1.0, 200.0, customers),
+        }
+    )
+    value.loc[::50, "predicted_revenue_mean"] = None
+    return catalogue, value
+
+
+def transitions() -> pd.DataFrame:
+    stages = ["new", "one_time", "active", "star", "at_risk", "churned", "reactivated", "prospect"]
+    rows = [
+        (old, new, 900 if old == new else int(RNG.integers(0, 160)))
+        for old in stages
+        for new in stages
+        if new != "prospect" or old == "prospect"
+    ]
+    return pd.DataFrame(rows, columns=["from_stage", "to_stage", "customers_count"])
+
+
+def pit() -> pd.DataFrame:
+    every = pd.DataFrame({"pit": RNG.random(2_000), "slice": "all"})
+    buyers = pd.DataFrame({"pit": RNG.beta(1.3, 1.1, 900), "slice": "repeat_buyers"})
+    top = pd.DataFrame({"pit": RNG.beta(0.8, 0.8, 200), "slice": "top_decile"})
+    return pd.concat([every, buyers, top])
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "posterior": partial(pictures.posterior_png, draws()),
+    "lifetime_value": partial(pictures.lifetime_value_png, portfolio(), "USD"),
+    "segments": partial(pictures.segments_png, *segments(), "USD"),
+    "segments_many": partial(pictures.segments_png, *segments(45)),
+    "migration": partial(pictures.migration_png, transitions(), "October 2017"),
+    "pit": partial(pictures.pit_png, pit()),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_a_png_of_readable_size_and_repeats_to_the_byte(name: str) -> None:
+    png = PICTURES[name]()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = unpack(">II", png[16:24])
+    assert 300 < width < 1_800 and 200 < height < 1_800
+    assert png == PICTURES[name]()
+
+
+def test_frames_without_rows_still_give_a_picture() -> None:
+    catalogue, value = segments()
+    empty = [
+        pictures.posterior_png(draws().head(0)),
+        pictures.segments_png(catalogue, value.head(0)),
+        pictures.segments_png(catalogue, value.assign(predicted_revenue_mean=np.nan)),
+        pictures.pit_png(pd.DataFrame({"pit": []})),
+    ]
+    assert all(png.startswith(b"\x89PNG") for png in empty)
+
+
+def test_markdown_embeds_the_picture_with_a_text() -> None:
+    text = pictures.value_picture(portfolio(), "USD")
+    assert text.startswith("![predicted value by horizon](data:image/png;base64,iVBOR")

@@ -1,0 +1,341 @@
+"""The whole line on a small shop: what a person at the terminal and a BI client see.
+
+Add here what must hold across rooms after a run. Everything uses one run of the real command on real files.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import duckdb
+import pandas as pd
+import pytest
+
+from dagster_project.result_tables import RESULT_TABLES
+
+pytestmark = pytest.mark.slow
+
+RESULTS = sorted(
+    name for name, table in RESULT_TABLES.items() if table.schema in ("predictions", "identity")
+) + ["marts.fct_customer_features", "marts.fct_orders", "models.model_parameters"]
+
+
+def rows(path, sql):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def ordered_hash(path, table):
+    """Hash of the bytes of a table's rows, ordered by all columns."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = connection.execute(f"select * from {table} order by all").to_arrow_table()
+    digest = hashlib.sha256(str(found.schema.names).encode())
+    digest.update(found.to_pandas().to_csv(index=False, float_format=repr).encode())
+    return len(found), digest.hexdigest()
+
+
+def test_the_summary_fits_a_screen_and_says_what_matters(shop):
+    text = shop.summary
+    assert len(text.splitlines()) <= 60
+    for needed in (
+        "orders",
+        "quarantined",
+        "source records are",
+        "Not delivered, so left out: contracts",
+        "30 days",
+        "365 days",
+        "90 % interval",
+        "Published copy",
+        "make ui",
+        "serving.customer_360",
+    ):
+        assert needed in text, needed
+
+
+def test_rows_in_are_accepted_or_quarantined(shop):
+    balance = rows(
+        shop.warehouse,
+        "select source_table, rows_in, rows_accepted, rows_quarantined from staging.reconciliation",
+    )
+    assert len(balance) >= 15
+    assert all(found == accepted + refused for _, found, accepted, refused in balance)
+    assert sum(refused for *_, refused in balance) > 100
+    landed = dict(
+        rows(
+            shop.warehouse, "select table_name, rows_landed + rows_rejected from raw.landed_tables"
+        )
+    )
+    for table, found, _, _ in balance:
+        if table in landed:
+            assert found == landed[table], table
+
+
+def test_planted_defects_are_quarantined_with_their_rule(shop):
+    planted = pd.read_parquet(shop.truth / "planted_defects.parquet")
+    found = dict(
+        rows(
+            shop.warehouse,
+            "select source_table, count(*) from staging.quarantine group by source_table",
+        )
+    )
+    planted = planted[~planted["defect"].str.contains("late")]
+    expected = planted.groupby("shape")["rows"].sum()
+    assert expected["orders"] > 20
+    for shape in ("orders", "refunds", "customer_records"):
+        assert found.get(shape, 0) == expected.get(shape, 0), (shape, planted)
+
+
+def test_observed_value_equals_the_ledger_to_the_cent_on_every_date(shop):
+    for day, observed, ledger in rows(
+        shop.warehouse,
+        "select as_of_date, left_value, right_value from models.kpi_reconciliation",
+    ):
+        assert observed == ledger > 0, day
+
+
+def test_the_published_copy_holds_what_it_promises_and_no_personal_data(shop):
+    columns = rows(
+        shop.published, "select schema_name, table_name, column_name from duckdb_columns()"
+    )
+    schemas = {schema for schema, _, _ in columns} - {"main", "information_schema", "pg_catalog"}
+    assert schemas == {"identity", "marts", "predictions", "models", "serving"}
+    personal = re.compile(r"e_?mail|phone|first_name|last_name|street|birth_date|latitude")
+    assert not [row for row in columns if personal.search(row[2])]
+    assert {name for schema, name, _ in columns if schema == "identity"} == {"customers_map"}
+    addresses = pd.read_parquet(shop.source / "customer_records.parquet")["email"].dropna()
+    published = shop.published.read_bytes().lower()
+    leaked = [value for value in addresses.unique() if value.strip().lower().encode() in published]
+    assert not leaked, f"{len(leaked)} e-mail addresses are in the published file"
+
+
+def test_every_serving_view_answers_from_the_published_copy(shop):
+    views = rows(
+        shop.published, "select view_name from duckdb_views() where schema_name = 'serving'"
+    )
+    assert len(views) >= 6
+    for (name,) in views:
+        assert rows(shop.published, f"select count(*) from serving.{name}")[0][0] > 0, name
+
+
+def test_customer_360_has_one_row_per_customer_with_value_and_segment(shop):
+    found, customers, valued, segmented, promoted = rows(
+        shop.published,
+        "select count(*), count(distinct customer_id), count(predicted_revenue_90d_mean), "
+        "count(microsegment_key), bool_and(is_promoted) from serving.customer_360",
+    )[0]
+    buyers = rows(
+        shop.published,
+        "select count(*) from serving.customer_360 where purchase_days_count > 0",
+    )[0][0]
+    assert found == customers == segmented and promoted
+    assert valued == buyers > 500
+
+
+def test_totals_are_the_sum_of_customers(shop):
+    for horizon, total, mean in rows(
+        shop.published,
+        "select p.horizon_days, p.predicted_revenue_mean, sum(c.predicted_revenue_mean) "
+        "from predictions.portfolio_ltv p join predictions.customer_ltv c "
+        "using (as_of_date, horizon_days) group by all",
+    ):
+        assert total == pytest.approx(mean, rel=0.05), horizon
+
+
+def test_history_and_movement_exist_on_day_one(shop):
+    dates = rows(shop.published, "select distinct as_of_date from predictions.customer_lifecycle")
+    assert len(dates) == 3
+    moved = rows(
+        shop.published,
+        "select count(*) from serving.customer_journey where stage <> previous_stage",
+    )
+    assert moved[0][0] > 0
+
+
+def test_a_second_run_skips_everything_and_changes_nothing(shop):
+    before = {table: ordered_hash(shop.warehouse, table) for table in RESULTS}
+    started = time.monotonic()
+    done = shop.clientela("run", "--back", "2")
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stderr[-3000:]
+    steps = re.findall(r"^  (\S+) +(\S+) +(\S+) +[\d.]+ s$", done.stderr, re.MULTILINE)
+    built = [step for _, step, state in steps if state == "done"]
+    assert set(built) <= {"promotion", "serving__published_copy"}, built
+    assert {table: ordered_hash(shop.warehouse, table) for table in RESULTS} == before
+    assert seconds < 120
+
+
+@pytest.fixture(scope="module")
+def rebuilt(shop, tmp_path_factory):
+    """The same files, a new home and a new warehouse."""
+    home = tmp_path_factory.mktemp("rebuilt")
+    shutil.copy(shop.home / "config.yml", home / "config.yml")
+    again = replace(shop, home=home)
+    done = again.clientela("run", "--back", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return again
+
+
+@pytest.mark.parametrize("table", RESULTS)
+def test_a_warehouse_built_again_holds_the_same_bytes(shop, rebuilt, table):
+    assert ordered_hash(rebuilt.warehouse, table) == ordered_hash(shop.warehouse, table)
+
+
+def test_exact_identity_is_precise(shop):
+    from models_py.record_linkage import pairwise_scores
+
+    truth = pd.read_parquet(shop.truth / "person_records.parquet")
+    with duckdb.connect(str(shop.warehouse), read_only=True) as connection:
+        mapped = connection.execute("select * from identity.customers_map").df()
+    is_device = truth["kind"] == "device"
+    truth.loc[is_device, "source_system"] = "device"
+    scores = pairwise_scores(mapped, truth)
+    assert scores["precision"] > 0.95
+    assert scores["recall"] > 0.5
+
+
+CUT = """
+import sys
+from dagster_project.config import load_config
+from dagster_project.instance import set_dagster_home
+config = load_config()
+set_dagster_home(config)
+import dagster as dg
+from dagster_project.definitions import defs
+instance = dg.DagsterInstance.get()
+assert defs.resolve_job_def("prepare").execute_in_process(instance=instance).success
+import duckdb
+with duckdb.connect(str(config.warehouse_path)) as connection:
+    connection.execute(f"attach '{sys.argv[1]}' as whole (read_only)")
+    connection.execute("delete from identity.customers_map")
+    connection.execute("insert into identity.customers_map select * from whole.identity.customers_map")
+forced = {"clientela/force": "true"}
+keys = [
+    key
+    for key in defs.resolve_asset_graph().get_all_asset_keys()
+    if key.path[0] in ("intermediate", "marts") and key.path[1] != "fct_customer_features"
+    and not key.path[1].startswith("slice_")
+]
+job = defs.resolve_job_def("prepare")
+assert job.execute_in_process(instance=instance, asset_selection=keys, tags=forced).success
+assert defs.resolve_job_def("slice").execute_in_process(
+    instance=instance, partition_key=sys.argv[2], tags=forced
+).success
+"""
+
+
+def test_later_events_change_nothing_at_an_earlier_date(shop, tmp_path):
+    """A source cut at a date, with the same persons, gives the rows that the whole source gives."""
+    day = str(rows(shop.warehouse, "select min(as_of_date) from predictions.customer_ltv")[0][0])
+    events = {
+        "orders": "ordered_at",
+        "refunds": "refunded_at",
+        "web_events": "occurred_at",
+        "message_events": "occurred_at",
+        "visits": "visited_at",
+        "action_exposures": "assigned_at",
+        "consents": "changed_at",
+    }
+    cut = replace(shop, home=tmp_path, source=tmp_path / "cut")
+    shutil.copytree(shop.source, cut.source)
+    shutil.copy(shop.home / "config.yml", tmp_path / "config.yml")
+    removed = 0
+    for shape, column in events.items():
+        frame = pd.read_parquet(cut.source / f"{shape}.parquet")
+        moments = pd.to_datetime(frame[column], errors="coerce", utc=True)
+        is_later = moments.dt.tz_convert("Europe/Madrid").dt.strftime("%Y-%m-%d") > day
+        removed += int(is_later.sum())
+        frame[~is_later].to_parquet(cut.source / f"{shape}.parquet", index=False)
+    assert removed > 500
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CUT, str(shop.warehouse), day],
+        env=cut.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    for table in ("marts.fct_customer_features", "predictions.customer_ltv"):
+        # The version id carries the hash of the source, which is another one.
+        columns = "* exclude (model_version_id)" if "ltv" in table else "*"
+        left = f"(select {columns} from {table} where as_of_date = '{day}')"
+        assert ordered_hash(cut.warehouse, left) == ordered_hash(shop.warehouse, left), table
+
+
+def test_kill_during_a_run_leaves_the_copy_and_the_next_run_succeeds(shop):
+    """kill -9 in the middle of a forced rebuild; readers keep the old copy; a new run repairs."""
+    before = shop.published.read_bytes()
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "dagster_project.cli", "run", "--back", "2", "--force"],
+        env=shop.environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in runner.stderr:
+        if "customers_map" in line:
+            break
+    time.sleep(2.5)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    assert shop.published.read_bytes() == before
+    assert rows(shop.published, "select count(*) from serving.customer_360")[0][0] > 500
+    done = shop.clientela("run", "--back", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert rows(shop.published, "select count(*) from serving.customer_360")[0][0] > 500
+
+
+def test_a_source_that_changed_under_the_warehouse_name_is_refused(shop, tmp_path):
+    other = replace(shop, source=tmp_path / "another shop")
+    shutil.copytree(shop.source, other.source)
+    refused = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "run", "--warehouse", str(shop.warehouse)],
+        env=other.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "belongs to the data set" in refused.stderr
+
+
+def test_a_missing_required_column_names_table_column_and_remedy(shop, tmp_path):
+    broken = replace(shop, home=tmp_path, source=tmp_path / "broken")
+    shutil.copytree(shop.source, broken.source)
+    shutil.copy(shop.home / "config.yml", tmp_path / "config.yml")
+    orders = pd.read_parquet(broken.source / "orders.parquet")
+    orders.rename(columns={"gross_amount": "gros_amount"}).to_parquet(
+        broken.source / "orders.parquet"
+    )
+    refused = broken.clientela("run")
+    assert refused.returncode == 1
+    for needed in ("orders", "gross_amount", "gros_amount"):
+        assert needed in refused.stderr, needed
+    assert broken.clientela("check-source").returncode == 1
+
+
+def test_wrong_use_has_its_own_exit_code(shop):
+    assert shop.clientela("run", "--as-of", "31.12.2017").returncode == 2
+    assert shop.clientela("run", "--as-of-every", "decade").returncode == 2
+    assert shop.clientela("nonsense").returncode == 2
+
+
+def test_model_versions_are_healthy_and_traceable(shop):
+    for status, rhat, ess, divergences, settings in rows(
+        shop.published,
+        "select status, rhat_max, ess_bulk_min, divergences, settings from models.model_versions "
+        "where model = 'lifetime_value'",
+    ):
+        assert status == "promoted" and rhat <= 1.01 and ess >= 400 and divergences == 0
+        assert json.loads(settings)["horizons_days"] == [30, 90, 180, 365]
+    orphans = rows(
+        shop.published,
+        "select count(*) from predictions.customer_ltv v "
+        "left join models.model_versions m using (model_version_id) where m.status is null",
+    )
+    assert orphans == [(0,)]

@@ -1,0 +1,178 @@
+"""The dbt project on a warehouse of a few rows: its tests, its contract with Python, its refusals.
+
+Add a test here when what dbt's data tests and unit tests say has to be compared with Python or with
+a second run. Rules about single rows stay out and live beside the models as dbt unit tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.result_tables import RESULT_TABLES
+from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES
+
+pytestmark = pytest.mark.slow
+
+DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
+RAW_BOOKKEEPING = """
+    create table raw.landed_tables (table_name varchar, is_delivered boolean);
+    create table raw.rejected_lines
+        (table_name varchar, line_number bigint, raw_line varchar, reason varchar);
+"""
+RECORDS = ("source_system", "source_record_id", "created_at")
+ORDERS = ("source_system", "order_id", "source_record_id", "ordered_at", "gross_amount")
+REFUNDS = ("source_system", "refund_id", "order_id", "refunded_at", "refund_amount")
+ROWS = {
+    ("customer_records", RECORDS): [("crm", "1", "2023-01-01"), ("crm", "2", "2023-01-01")],
+    ("orders", ORDERS): [
+        ("crm", "a", "1", "2023-01-10", "20.00"),
+        ("crm", "a", "1", "2023-01-10", "20.00"),
+        ("crm", "b", "1", "2023-03-10", "30.00"),
+        ("crm", "c", "1", "2023-07-10", "40.00"),
+        ("crm", "d", "2", "no date", "40.00"),
+    ],
+    ("refunds", REFUNDS): [("crm", "r", "b", "2023-07-01", "30.00")],
+}
+
+
+class Project:
+    """A warehouse file and the dbt command on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.warehouse = folder / "small.duckdb"
+        self.target = folder / "target"
+
+    def dbt(self, *arguments: str, as_of_date: str = "") -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", *arguments]
+        command += ["--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)]
+        command += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        settings = {
+            "CLIENTELA_WAREHOUSE": str(self.warehouse),
+            "CLIENTELA_AS_OF_DATE": as_of_date,
+        }
+        return subprocess.run(
+            command, env=os.environ | settings, capture_output=True, text=True, check=False
+        )
+
+    def build(self, *selected: str, as_of_date: str = "") -> None:
+        done = self.dbt("build", "--select", *selected, as_of_date=as_of_date)
+        assert done.returncode == 0, done.stdout
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.warehouse)) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def land(connection: duckdb.DuckDBPyConnection) -> None:
+    tables = {name: shape.column_names for name, shape in SHAPES.items()}
+    for name, table in COMPLETE_JOURNEY_TABLES.items():
+        tables["complete_journey_" + name.removeprefix("complete_journey_")] = table.column_names
+    for name, columns in tables.items():
+        body = ", ".join(f"{column} varchar" for column in columns)
+        connection.execute(f"create table raw.{name} ({body}, _row_number bigint)")
+    for (name, columns), rows in ROWS.items():
+        places = ", ".join("?" for _ in columns)
+        for number, row in enumerate(rows, start=1):
+            connection.execute(
+                f"insert into raw.{name} ({', '.join(columns)}, _row_number) "
+                f"values ({places}, {number})",
+                list(row),
+            )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("dbt"))
+    with duckdb.connect(str(project.warehouse)) as connection:
+        for schema in ("raw", "identity", "predictions", "models"):
+            connection.execute(f"create schema {schema}")
+        connection.execute(RAW_BOOKKEEPING)
+        for table in RESULT_TABLES.values():
+            connection.execute(table.ddl)
+        land(connection)
+    project.build("path:models/staging", "path:models/identity")
+    project.query(
+        "insert into identity.customers_map select source_system, source_record_id, "
+        "'c_' || source_record_id, 'singleton', 1.0, first_seen_at, last_seen_at "
+        "from identity.source_records"
+    )
+    project.build("path:models/intermediate", "dim_customers", "fct_orders")
+    project.build("fct_customer_features", as_of_date="2023-06-30")
+    project.build("path:models/serving")
+    return project
+
+
+def test_unit_tests_pass(project):
+    done = project.dbt("test", "--select", "test_type:unit")
+    assert done.returncode == 0, done.stdout
+    assert "unit tests" in done.stdout
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_staging_has_the_columns_of_the_source_contract(project, shape):
+    described = project.query(f"describe staging.{shape}")
+    provenance = ("source_table", "source_row_number")
+    assert tuple(row[0] for row in described) == (*provenance, *SHAPES[shape].column_names)
+
+
+def test_every_column_of_every_table_is_described(project):
+    manifest = json.loads((project.target / "manifest.json").read_text())
+    models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
+    for model in models:
+        assert model["description"].startswith("One row per"), model["name"]
+        assert all(column["description"] for column in model["columns"].values()), model["name"]
+        if model["config"]["materialized"] != "ephemeral":
+            actual = {
+                row[0] for row in project.query(f"describe {model['schema']}.{model['name']}")
+            }
+            assert actual == set(model["columns"]), model["name"]
+
+
+def test_sources_have_the_columns_that_python_writes(project):
+    manifest = json.loads((project.target / "manifest.json").read_text())
+    for source in manifest["sources"].values():
+        name = f"{source['schema']}.{source['name']}"
+        assert source["meta"]["dagster"]["asset_key"] == name.split(".")
+        assert name in RESULT_TABLES or source["schema"] == "raw", name
+        if name in RESULT_TABLES:
+            assert list(source["columns"]) == RESULT_TABLES[name].column_names, name
+
+
+def test_broken_and_repeated_rows_are_in_quarantine(project):
+    found = project.query("select row_key, failed_rule from staging.quarantine order by all")
+    assert found == [("crm|a", "duplicate"), ("crm|d", "bad_timestamp")]
+
+
+def test_a_refund_is_unseen_before_its_day_and_a_repeat_leaves_the_slice_as_it_was(project):
+    at_june = "select * from marts.fct_customer_features where as_of_date = '2023-06-30' order by 1"
+    value = "select observed_revenue_amount, purchase_days_count from marts.fct_customer_features"
+    before = project.query(at_june)
+    project.build("fct_customer_features", as_of_date="2023-07-31")
+    project.build("fct_customer_features", as_of_date="2023-06-30")
+    assert project.query(at_june) == before
+    of_one = f"{value} where customer_id = 'c_1' order by as_of_date"
+    assert [(float(a), n) for a, n in project.query(of_one)] == [(50.0, 2), (60.0, 2)]
+
+
+def test_features_without_a_date_are_refused_with_the_remedy(project):
+    done = project.dbt("build", "--select", "fct_customer_features")
+    assert done.returncode == 1
+    assert "CLIENTELA_AS_OF_DATE=" in done.stdout
+
+
+def test_views_name_no_database_so_that_a_copy_can_be_read(project):
+    views = project.query("select sql from duckdb_views() where schema_name = 'serving'")
+    assert views
+    assert not [sql for (sql,) in views if "small." in sql]
+
+
+def test_a_lost_row_fails_the_reconciliation(project):
+    project.query("delete from staging.orders_checked where order_id = 'b'")
+    done = project.dbt("build", "--select", "quarantine", "reconciliation")
+    assert done.returncode == 1
+    assert "FAIL 1 rows_in_are_accepted_or_quarantined" in done.stdout

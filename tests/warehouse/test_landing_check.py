@@ -1,0 +1,87 @@
+"""Checking a source before a run: what the owner of the data is told.
+
+Add a defect here that check-source should have told.
+What landing does with it stays out.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project.config import load_config
+from dagster_project.landing import SourceReport, check_source
+
+CUSTOMERS = """source_system,source_record_id,created_at,birth_date,is_test,acquisition_cost_amount
+shop,r1,2024-01-01,1980-02-30,yes,1.50
+shop,r1,yesterday,1980-02-28,maybe,1e2
+shop,,2024-01-01 10:00:00+02:00,,,
+"""
+ORDERS = """source_system,order_id,email,ordered_at,gross_amount,colour
+shop,o1,a@b.example,2024-01-01,"12,50",red
+shop,o2,a@b.example,2024-01-02,-1,blue
+shop,o3
+"""
+
+
+def checked(folder: Path, **files: str) -> SourceReport:
+    for name, content in {"customer_records": CUSTOMERS, "orders": ORDERS, **files}.items():
+        (folder / f"{name}.csv").write_text(content, encoding="utf-8")
+    return check_source(load_config(dataset=str(folder)))
+
+
+def test_values_keys_and_lines_are_counted(tmp_path: Path) -> None:
+    customers, orders = checked(tmp_path).tables
+    unreadable = {
+        value.column: (value.values_count, value.example) for value in customers.unreadable
+    }
+    assert unreadable == {
+        "created_at": (1, "yesterday"),
+        "birth_date": (1, "1980-02-30"),
+        "is_test": (1, "maybe"),
+    }
+    assert customers.empty_required == {"source_record_id": 1}
+    assert customers.duplicate_keys_count == 1
+    assert (orders.rows_count, orders.rejected_lines_count) == (2, 1)
+    assert [(value.column, value.example) for value in orders.unreadable] == [
+        ("gross_amount", "12,50")
+    ]
+    assert orders.unknown_columns == ("colour",)
+    assert "status" in orders.missing_columns
+
+
+def test_a_sound_source_is_fit_and_says_what_is_left_out(tmp_path: Path) -> None:
+    report = checked(tmp_path, products="product_id\np1\n")
+    assert report.is_fit
+    assert "web_events" in report.missing_shapes
+    text = report.text()
+    assert "web_events: without engagement on the web" in text
+    assert "orders.gross_amount: not readable as decimal: 1, for example '12,50'" in text
+    assert "orders: lines that are no rows: 1" in text
+    assert "not in the contract, carried along: colour" in text
+    assert text.endswith("Ready: every required table and column is there.\n")
+
+
+def test_what_is_required_and_missing_is_to_be_corrected(tmp_path: Path) -> None:
+    (tmp_path / "notes.docx").touch()
+    report = checked(tmp_path, orders="source_system,order_id,order_date,gross_amount\n")
+    assert not report.is_fit
+    assert len(report.problems) == 2
+    text = report.text()
+    assert "orders (orders.csv) lacks the required column ordered_at" in text
+    assert "lacks all of source_record_id, email, phone, loyalty_id, device_id" in text
+    assert "notes.docx" in text
+    assert "Not ready: 2 to correct, see above." in text
+
+
+def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, source = tmp_path / "home", tmp_path / "source"
+    home.mkdir()
+    source.mkdir()
+    monkeypatch.setenv("CLIENTELA_HOME", str(home))
+    checked(source)
+    assert sorted(file.name for file in tmp_path.rglob("*")) == [
+        "customer_records.csv",
+        "home",
+        "orders.csv",
+        "source",
+    ]

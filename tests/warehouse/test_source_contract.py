@@ -1,0 +1,68 @@
+"""The source contract: its shapes, and that it stays whole.
+
+Add a property here that every shape must keep.
+How the shapes are read and cast stays out.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES, Shape
+
+ALL = {**SHAPES, **{f"complete_journey {n}": s for n, s in COMPLETE_JOURNEY_TABLES.items()}}
+
+
+def test_there_are_sixteen_shapes_of_which_two_are_required() -> None:
+    assert len(SHAPES) == 16
+    assert {name for name, shape in SHAPES.items() if shape.is_required} == {
+        "customer_records",
+        "orders",
+    }
+
+
+def test_the_complete_journey_has_seven_tables() -> None:
+    assert set(COMPLETE_JOURNEY_TABLES) == {
+        "transactions",
+        "demographics",
+        "products",
+        "campaigns",
+        "campaign_descriptions",
+        "coupons",
+        "coupon_redemptions",
+    }
+
+
+@pytest.mark.parametrize("shape", ALL.values(), ids=ALL.keys())
+def test_keys_and_alternatives_are_columns_and_keys_are_required(shape: Shape) -> None:
+    assert set(shape.key) <= set(shape.required_columns)
+    assert set(shape.any_of) <= set(shape.column_names) - set(shape.required_columns)
+
+
+@pytest.mark.parametrize("shape", ALL.values(), ids=ALL.keys())
+def test_everything_is_described(shape: Shape) -> None:
+    assert shape.description.startswith("One row per")
+    assert all(column.description.endswith(".") for column in shape.columns)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_names_say_what_a_column_holds(shape: Shape) -> None:
+    for column in shape.columns:
+        if column.name.endswith("_at"):
+            assert column.type == "timestamp", column
+        if column.name.endswith(("_date", "_on")):
+            assert column.type == "date", column
+        if column.name.endswith("_amount"):
+            assert column.type == "decimal", column
+        if column.name.startswith("is_"):
+            assert column.type == "boolean", column
+
+
+def test_every_column_of_the_contract_is_in_the_guide_for_own_data() -> None:
+    guide = Path("docs/bring-your-own-data.md")
+    text = (Path(__file__).parents[2] / guide).read_text(encoding="utf-8")
+    for shape in SHAPES.values():
+        for column in shape.columns:
+            assert f"`{column.name}`" in text, (
+                f"{guide} does not mention {shape.name}.{column.name}"
+            )
