@@ -31,7 +31,7 @@ BATCH_COLUMNS = (
 OUTCOMES = """
     with days as (
         select customer_id, purchase_date, sum(revenue_amount) as revenue_amount
-        from intermediate.int_revenue_ledger
+        from marts.fct_revenue_ledger
         where purchase_date > ? and purchase_date <= ? and event_date <= ?
         group by customer_id, purchase_date having sum(revenue_amount) > 0
     )

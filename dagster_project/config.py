@@ -89,6 +89,7 @@ class Config(Settings):
             # SQL compares lower-case statuses, so that Paid counts where paid does.
             "counted_statuses": [status.lower() for status in self.orders.counted_statuses],
             "identity_max_records_per_identifier": self.identity.max_records_per_identifier,
+            "max_quarantined_share": self.quality.max_quarantined_share,
             "horizons_days": list(self.lifetime_value.horizons_days),
         }
 

@@ -57,6 +57,8 @@ def set_environment(config: Config, as_of_date: str = "") -> None:
     # dagster-dbt looks here for the parsed project; without it every call parses everything again.
     os.environ["DBT_TARGET_PATH"] = str(dbt_project(config).target_path)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    # Unit tests test the SQL, not the data: they run in the project's own tests, not every night.
+    os.environ["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test"
 
 
 def ensure_manifest(config: Config) -> Path:
@@ -91,7 +93,8 @@ def ensure_manifest(config: Config) -> Path:
 class InstalledDbt(DbtCliResource):
     """The dbt of this environment, whose version is known without starting it.
 
-    dagster-dbt would run ``dbt --version`` before every call: 2 s of each of the ten calls of a run.
+    dagster-dbt would run ``dbt --version`` before every call: 2 s of each of the ten calls of a
+    run.
     """
 
     @property

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from dagster_project.assets.dbt import dbt_features
 from dagster_project.partitions import AS_OF_DATES
 
 IN_PROCESS = dg.in_process_executor
-REFIT_TAG = "clientela/refit"
-FORCE_TAG = "clientela/force"
 
 SERVING = dg.AssetSelection.groups("serving")
-SLICES = dg.AssetSelection.groups("predictions", "models") | dg.AssetSelection.assets(
-    ["marts", "fct_customer_features"]
-)
+SLICES = dg.AssetSelection.groups("predictions", "models") | dg.AssetSelection.assets(dbt_features)
 UNPARTITIONED = dg.AssetSelection.all() - SLICES - SERVING
 
 PREPARE = dg.define_asset_job(

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.jobs import FORCE_TAG
 from dagster_project.result_tables import PIPELINE_RUNS, TABLE_LINEAGE, ResultTable
 from dagster_project.warehouse import Warehouse
 
+FORCE_TAG = "clientela/force"
 NUMERICAL_PACKAGES = ("numpy", "pandas", "pymc", "nutpie", "scikit-learn", "duckdb")
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pandas as pd
 
-from dagster_project.jobs import REFIT_TAG
 from dagster_project.result_tables import MODEL_PARAMETERS, MODEL_VERSIONS
 from dagster_project.warehouse import Warehouse
+
+REFIT_TAG = "clientela/refit"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ PUBLISHED_ROOMS = ("marts", "predictions", "models", "serving")
 EXTRA_TABLES = ("identity.customers_map",)
 # Draws are for refits and audits; they would be most of the file.
 WITHHELD = ("models.model_parameters",)
-AUDIENCE_PREFIX = "aud_"
+# Audiences hold contact details; the parts of the features belong to one date only.
+WITHHELD_PREFIXES = ("aud_", "slice_")
 
 
 def publish(warehouse_path: Path, published_path: Path) -> dict[str, int]:
@@ -78,7 +79,7 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     counts = {}
     for (name,) in tables:
         schema, table = name.split(".", 1)
-        if name in WITHHELD or table.startswith(AUDIENCE_PREFIX):
+        if name in WITHHELD or table.startswith(WITHHELD_PREFIXES):
             continue
         connection.execute(f"create schema if not exists published.{schema}")
         # A slice that a gate refused stays in the warehouse.
@@ -100,8 +101,9 @@ def _copy_views(connection: duckdb.DuckDBPyConnection) -> None:
     rooms = ", ".join(f"'{room}'" for room in PUBLISHED_ROOMS)
     pending = connection.execute(
         "select schema_name, view_name, sql from duckdb_views() where database_name = 'warehouse' "
-        f"and schema_name in ({rooms}) and not starts_with(view_name, '{AUDIENCE_PREFIX}')"
+        f"and schema_name in ({rooms})"
     ).fetchall()
+    pending = [view for view in pending if not view[1].startswith(WITHHELD_PREFIXES)]
     connection.execute("use published")
     while pending:
         failed, error = [], None

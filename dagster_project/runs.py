@@ -18,7 +18,7 @@ import dagster as dg
 
 from dagster_project.config import Config
 from dagster_project.instance import close_dead_runs, process_tags
-from dagster_project.jobs import FORCE_TAG
+from dagster_project.lineage import FORCE_TAG
 from dagster_project.partitions import dates_before
 from dagster_project.progress import progress_config
 from dagster_project.warehouse import open_warehouse
@@ -95,7 +95,7 @@ def first_order_date(config: Config) -> dt.date:
 
 def _order_date(config: Config, end: str) -> dt.date:
     with open_warehouse(config.warehouse_path) as warehouse:
-        found = warehouse.scalar(f"select {end}(event_date) from intermediate.int_revenue_ledger")
+        found = warehouse.scalar(f"select {end}(event_date) from marts.fct_revenue_ledger")
     if not isinstance(found, dt.date):
         raise RunFailedError(
             "no order of this source counts as revenue. Look at staging.quarantine for refused "

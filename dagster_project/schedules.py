@@ -9,8 +9,9 @@ import dagster as dg
 
 from dagster_project.assets.publish import PUBLISHED_COPY, SOURCE_FINGERPRINT
 from dagster_project.config import load_config
-from dagster_project.jobs import DAILY, REFIT_TAG
+from dagster_project.jobs import DAILY
 from dagster_project.landing import fingerprint
+from dagster_project.model_registry import REFIT_TAG
 
 SCHEDULE = load_config().schedule
 

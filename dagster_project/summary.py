@@ -17,12 +17,11 @@ from dagster_project.config import Config
 from dagster_project.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
-    select source_table, rows_in, rows_accepted, rows_quarantined
-    from staging.reconciliation where rows_in > 0 order by rows_in desc, source_table
+    select source_table, shape, rows_in, rows_accepted, rows_quarantined
+    from staging.reconciliation where rows_in > 0 order by rows_in desc, source_table, shape
 """
 MISSING = """
-    select table_name from raw.landed_tables
-    where not is_delivered and not starts_with(table_name, 'complete_journey_') order by table_name
+    select shape from staging.delivered_shapes where not is_delivered order by shape
 """
 UNKNOWN = """
     select table_name, unknown_columns from raw.landed_tables
@@ -56,17 +55,18 @@ PERSONS = """
     from identity.customers_map
 """
 EXAMPLE_QUERY = (
-    "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as next_90_days "
-    "from serving.customer_360 group by stage order by next_90_days desc nulls last limit 3"
+    "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as value "
+    "from serving.customer_360 group by stage order by value desc nulls last limit 3"
 )
 SEGMENT_LINES = 12
+WIDTH = 100
 
 
 def print_summary(
     config: Config, as_of_date: dt.date | None = None, console: Console | None = None
 ) -> None:
     """Print sources, persons, value, segments, places, and a query with its output."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, width=WIDTH)
     with open_warehouse(config.warehouse_path, read_only=True) as warehouse:
         as_of = as_of_date or warehouse.scalar(
             "select max(as_of_date) from models.promoted_dates where is_promoted"
@@ -82,11 +82,11 @@ def print_summary(
 
 
 def _print_sources(console: Console, warehouse: Warehouse) -> None:
-    table = _table("Source table", ">rows in", ">accepted", ">quarantined")
-    for row in warehouse.frame(SOURCES).itertuples(index=False):
-        table.add_row(row[0], *(f"{int(value):,}" for value in row[1:]))
+    table = _table("Source table", "gives", ">rows in", ">accepted", ">quarantined")
+    for source, shape, *counts in warehouse.frame(SOURCES).itertuples(index=False):
+        table.add_row(source, shape, *(f"{int(value):,}" for value in counts))
     console.print(table)
-    missing = warehouse.frame(MISSING)["table_name"].tolist()
+    missing = warehouse.frame(MISSING)["shape"].tolist()
     if missing:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
@@ -141,7 +141,7 @@ def _print_places(console: Console, config: Config) -> None:
     console.print(f"Working warehouse:                  {_short(config.warehouse_path)}")
     console.print("Dagster UI:                         make ui, then http://localhost:3000")
     console.print("Query it:")
-    console.print(f"  .venv/bin/python -m dagster_project.cli query \\\n    '{EXAMPLE_QUERY}'")
+    console.print(f'  .venv/bin/clientela query "{EXAMPLE_QUERY}"', soft_wrap=True)
     console.print(render(query_published(config.published_path, EXAMPLE_QUERY)))
 
 

@@ -1,6 +1,7 @@
 """docs/tables.md, written from the contracts: `python -m dagster_project.table_docs`.
 
-Add here how a table is shown. What a table means is said where it is made: in dbt or in result_tables.py.
+Add here how a table is shown. What a table means is said where it is made: in dbt or in
+result_tables.py.
 """
 
 from __future__ import annotations

@@ -171,3 +171,9 @@ def test_source_contract_and_dbt_sources_agree(manifest):
     for name, shape in COMPLETE_JOURNEY_TABLES.items():
         columns = {column.name for column in shape.columns}
         assert columns == declared[f"complete_journey_{name}"] - {"_row_number"}, name
+
+
+def test_tables_page_is_that_of_the_contracts(manifest):
+    from dagster_project.table_docs import PAGE, render
+
+    assert PAGE.read_text() == render(manifest), "run python -m dagster_project.table_docs"

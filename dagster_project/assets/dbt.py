@@ -26,8 +26,8 @@ from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.resources import POOL, ClientelaResource
 
 MANIFEST = ensure_manifest(load_config())
-FEATURES = "fct_customer_features"
-MEASURED_ROOMS = ("marts",)
+FEATURES = "fct_customer_features fqn:clientela.marts.features"
+MEASURED = ("dim_", "fct_")
 
 
 def _build(
@@ -80,7 +80,9 @@ def _topological(context: dg.AssetExecutionContext) -> list[dg.AssetKey]:
 
 def _record(warehouse: Any, step: Step, context: dg.AssetExecutionContext) -> None:
     tables = [
-        ".".join(key.path) for key in context.selected_asset_keys if key.path[0] in MEASURED_ROOMS
+        ".".join(key.path)
+        for key in context.selected_asset_keys
+        if key.path[-1].startswith(MEASURED)
     ]
     record(warehouse, step, context.run_id, sorted(tables))
 

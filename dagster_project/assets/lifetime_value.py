@@ -56,7 +56,7 @@ def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeV
     specs=[
         asset_spec(
             table,
-            [FEATURES, ("intermediate", "int_revenue_ledger"), ("models", "model_parameters")],
+            [FEATURES, ("marts", "fct_revenue_ledger"), ("models", "model_parameters")],
             AS_OF_DATES,
             ("python", "pymc"),
         )

@@ -54,7 +54,7 @@ RECONCILIATION = """
     select cast({day} as date) as as_of_date, 'observed revenue equals the ledger' as check_name,
         (select coalesce(sum(observed_revenue_amount), 0) from marts.fct_customer_features
          where as_of_date = {day}) as left_value,
-        (select coalesce(sum(revenue_amount), 0) from intermediate.int_revenue_ledger
+        (select coalesce(sum(revenue_amount), 0) from marts.fct_revenue_ledger
          where event_date <= {day}) as right_value
     )
 """

@@ -53,7 +53,14 @@ ASSIGNED = [
 def _frame(warehouse: Warehouse, config: Config, as_of: dt.date) -> pd.DataFrame:
     """Every customer of the date with the features of all layers and the value at one horizon."""
     layers = {name for names in config.segmentation.layers.values() for name in names}
-    own = {"customer_id", "purchase_days_count", "tenure_days", "recency_days", "median_gap_days"}
+    own = {
+        "customer_id",
+        "purchase_days_count",
+        "tenure_days",
+        "recency_days",
+        "median_gap_days",
+        "days_between_last_two_purchases",
+    }
     value = {"purchase_probability", "predicted_revenue_mean"}
     columns = ", ".join(f"features.{name}" for name in sorted(own | layers - value))
     return warehouse.frame(

@@ -21,12 +21,11 @@
 {%- endmacro %}
 
 {# The last day whose events may be seen. From the environment, since a changed var would cost a full
-   parse of the project on every slice; a var of the same name wins where someone sets it. Parts of
-   the features that are compiled on their own, and written nowhere, do without a date. #}
+   parse of the project on every slice; a var of the same name wins where someone sets it. #}
 {% macro as_of_date() -%}
     {%- set value = given_as_of_date() -%}
     {%- set is_date = modules.re.match('^\d{4}-\d{2}-\d{2}$', value) -%}
-    {%- if execute and not is_date and (value or model.config.materialized != 'ephemeral') -%}
+    {%- if execute and not is_date -%}
         {{ exceptions.raise_compiler_error(
             "marts.fct_customer_features holds one slice per as-of date, and none was named (got '"
             ~ value ~ "'). Set it as YYYY-MM-DD: CLIENTELA_AS_OF_DATE=2017-12-31 dbt build "

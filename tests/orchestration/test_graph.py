@@ -1,7 +1,8 @@
 """The asset graph: one unbroken line, and a snapshot that shows a change of lineage as a diff.
 
 Add here what must hold for the graph as a whole. What an asset computes is tested where it runs.
-To accept a change of the graph: CLIENTELA_UPDATE_SNAPSHOT=1 pytest tests/orchestration/test_graph.py
+To accept a change of the graph: CLIENTELA_UPDATE_SNAPSHOT=1 pytest
+tests/orchestration/test_graph.py
 """
 
 import json

@@ -1,6 +1,7 @@
 """The whole line on a small shop: what a person at the terminal and a BI client see.
 
-Add here what must hold across rooms after a run. Everything uses one run of the real command on real files.
+Add here what must hold across rooms after a run. Everything uses one run of the real command on
+real files.
 """
 
 import hashlib
@@ -21,9 +22,14 @@ from dagster_project.result_tables import RESULT_TABLES
 
 pytestmark = pytest.mark.slow
 
-RESULTS = sorted(
-    name for name, table in RESULT_TABLES.items() if table.schema in ("predictions", "identity")
-) + ["marts.fct_customer_features", "marts.fct_orders", "models.model_parameters"]
+RESULTS = [
+    *sorted(
+        name for name, table in RESULT_TABLES.items() if table.schema in ("predictions", "identity")
+    ),
+    "marts.fct_customer_features",
+    "marts.fct_orders",
+    "models.model_parameters",
+]
 
 
 def rows(path, sql):
@@ -213,7 +219,8 @@ import duckdb
 with duckdb.connect(str(config.warehouse_path)) as connection:
     connection.execute(f"attach '{sys.argv[1]}' as whole (read_only)")
     connection.execute("delete from identity.customers_map")
-    connection.execute("insert into identity.customers_map select * from whole.identity.customers_map")
+    connection.execute("insert into identity.customers_map select * from
+    whole.identity.customers_map")
 forced = {"clientela/force": "true"}
 keys = [
     key

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 
 -- An address that belongs to two persons belongs to none of them here.
 select identifiers.identifier_value as email, min(customers.customer_id) as customer_id

@@ -34,6 +34,7 @@ select
     cast(coalesce(value.revenue_365d_amount, 0) as {{ money_type() }}) as revenue_365d_amount,
     orders.average_order_amount,
     cast(purchases.median_gap_days as double) as median_gap_days,
+    purchases.days_between_last_two_purchases,
     orders.discount_share,
     value.refund_share,
     cast(case when delivered.has_items then coalesce(categories.categories_count, 0) end as bigint) as categories_count,

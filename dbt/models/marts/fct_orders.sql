@@ -7,7 +7,7 @@ with refunds as (
 ),
 margins as (
     select order_id, cast(sum(margin_amount) as {{ money_type() }}) as margin_amount
-    from {{ ref('int_revenue_ledger') }}
+    from {{ ref('fct_revenue_ledger') }}
     where order_id is not null
     group by order_id
     having count(margin_amount) = count(*)

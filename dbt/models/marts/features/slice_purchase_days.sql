@@ -15,6 +15,7 @@ select
     net_amount,
     {{ safe_ln('net_amount') }} as log_amount,
     row_number() over (partition by customer_id order by purchase_date) as purchase_number,
+    row_number() over (partition by customer_id order by purchase_date desc) = 1 as is_last_purchase,
     {{ days_between(
         'lag(purchase_date) over (partition by customer_id order by purchase_date)', 'purchase_date'
     ) }} as gap_days
