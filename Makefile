@@ -1,6 +1,6 @@
 # Every target sets up what it needs. DATASET: complete_journey, retailer, or a folder of your own files.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(shell command -v python3.11) python3)
 BIN := .venv/bin
 DATASET ?=
 export CLIENTELA_DATASET := $(DATASET)

@@ -1,0 +1,108 @@
+"""How the line fares on a shop that breaks its assumptions: PIT of 180-day value, persons found.
+
+Run `python benchmarks/retailer.py --customers 20000 --seed 7`; it runs the real command in a folder
+of its own and writes `benchmarks/results/retailer.json`.
+Coverage under the model's own assumptions is coverage_plain.py; nothing here tunes the pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from models_py.record_linkage import pairwise_scores
+from models_py.simulate import write_retailer
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = Path(__file__).parent / "results" / "retailer.json"
+CALIBRATION = """
+    select origin_date, horizon_days, slice, quantity, pit_coverage, observed_coverage,
+        customers_count
+    from predictions.ltv_calibration
+    where nominal_level = 0.9
+        and as_of_date = (select max(as_of_date) from predictions.ltv_calibration)
+    order by horizon_days, origin_date, quantity, slice
+"""
+BACKTESTS = """
+    select origin_date, horizon_days, model, metric, value from predictions.ltv_backtests
+    where slice = 'all' and as_of_date = (select max(as_of_date) from predictions.ltv_backtests)
+        and metric in ('revenue_bias', 'orders_bias', 'revenue_mae', 'orders_mae',
+            'revenue_spearman')
+    order by horizon_days, origin_date, metric, model
+"""
+
+
+def measure(customers: int, seed: int) -> dict[str, object]:
+    """Simulate, run, and read calibration, errors and identity scores off the warehouse."""
+    with tempfile.TemporaryDirectory(prefix="clientela-bench-") as folder:
+        home = Path(folder)
+        write_retailer(home / "retailer", home / "truth", customers, seed)
+        text = (ROOT / "config.yml").read_text()
+        (home / "config.yml").write_text(
+            text.replace("business_time_zone: UTC", "business_time_zone: Europe/Madrid")
+        )
+        warehouse = home / "work.duckdb"
+        environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"} | {
+            "CLIENTELA_HOME": str(home),
+            "CLIENTELA_CONFIG": str(home / "config.yml"),
+            "CLIENTELA_DATASET": str(home / "retailer"),
+            "CLIENTELA_WAREHOUSE": str(warehouse),
+            "CLIENTELA_PUBLISHED": str(home / "copy.duckdb"),
+        }
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "dagster_project.cli", "run"],
+            env=environment,
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        seconds = time.perf_counter() - started
+        truth = pd.read_parquet(home / "truth" / "person_records.parquet")
+        truth.loc[truth["kind"] == "device", "source_system"] = "device"
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            mapped = connection.sql("select * from identity.customers_map").df()
+            # Records that staging refused are nobody's; the truth knows them all the same.
+            known = truth.merge(mapped[["source_system", "source_record_id"]])
+            calibration = connection.sql(CALIBRATION).df()
+            backtests = connection.sql(BACKTESTS).df()
+        return {
+            "customers": customers,
+            "seed": seed,
+            "seconds": round(seconds, 1),
+            "records_quarantined": len(truth) - len(known),
+            "identity": pairwise_scores(mapped, known),
+            "calibration": _rows(calibration),
+            "backtests": _rows(backtests),
+        }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+    frame = frame.assign(origin_date=frame["origin_date"].astype(str)).round(4)
+    return frame.to_dict("records")
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    result = measure(arguments.customers, arguments.seed)
+    RESULT.write_text(json.dumps(result, indent=1, default=float) + "\n")
+    shown = pd.DataFrame(result["calibration"])
+    print(shown[shown["horizon_days"] == 180].to_string(index=False))
+    print(json.dumps(result["identity"], indent=1, default=float))
+
+
+if __name__ == "__main__":
+    main()
