@@ -56,7 +56,8 @@ def batch_sql(as_of_date: dt.date) -> str:
 def origins(warehouse: Warehouse, as_of_date: dt.date) -> list[dt.date]:
     """Earlier month-ends and refit days with features and a model of their own time."""
     rows = warehouse.connection.execute(
-        "select distinct as_of_date from marts.fct_customer_features where as_of_date < ? "
+        "select as_of_date from models.table_lineage "
+        "where table_name = 'dbt_features' and as_of_date < ? "
         "and (as_of_date = last_day(as_of_date) or as_of_date in (select data_end_date from "
         "models.model_versions where model = 'lifetime_value' and status = 'promoted')) "
         "and as_of_date >= (select min(data_end_date) from models.model_versions "
@@ -65,6 +66,26 @@ def origins(warehouse: Warehouse, as_of_date: dt.date) -> list[dt.date]:
         [as_of_date, MAX_ORIGINS],
     ).fetchall()
     return sorted(row[0] for row in rows)
+
+
+def is_due(
+    warehouse: Warehouse, as_of_date: dt.date, fitted_on: dt.date, horizons_days: Sequence[int]
+) -> bool:
+    """At a refit, and whenever a horizon can be tested that the last backtest could not."""
+    if fitted_on == as_of_date:
+        return True
+    tested = {
+        row[0]
+        for row in warehouse.connection.execute(
+            "select distinct horizon_days from predictions.ltv_calibration where as_of_date < ?",
+            [as_of_date],
+        ).fetchall()
+    }
+    first = min(origins(warehouse, as_of_date), default=as_of_date)
+    return any(
+        horizon not in tested and first + dt.timedelta(days=horizon) <= as_of_date
+        for horizon in horizons_days
+    )
 
 
 def run(
@@ -103,30 +124,44 @@ def run(
 def interval_status(
     warehouse: Warehouse, as_of_date: dt.date, horizons_days: Sequence[int]
 ) -> dict[int, str]:
-    """calibrated, uncalibrated or extrapolated, per horizon, by the latest backtest known then."""
+    """calibrated, uncalibrated or extrapolated, per horizon, by the latest backtest known then.
+
+    Calibrated: over origins whose windows do not overlap, the randomised PIT of revenue is in
+    (0.05, 0.95) for 87 to 93 % of all customers, of repeat buyers and of the top decile alike.
+    Everyone together would hide much: where most buy nothing, a forecast that is twice too high
+    still looks right.
+    """
     rows = warehouse.connection.execute(
         "with latest as (select max(as_of_date) as as_of_date from predictions.ltv_calibration "
         "where as_of_date <= ?) "
-        "select horizon_days, sum(pit_coverage * customers_count) / sum(customers_count) "
+        "select horizon_days, origin_date, slice, pit_coverage, customers_count "
         "from predictions.ltv_calibration join latest using (as_of_date) "
-        "where slice = 'all' and quantity = 'revenue' and nominal_level = ? group by horizon_days",
+        "where quantity = 'revenue' and nominal_level = ? order by all",
         [as_of_date, NOMINAL],
     ).fetchall()
-    coverage = {int(horizon): float(share) for horizon, share in rows}
-    return {
-        horizon: "extrapolated"
-        if horizon not in coverage
-        else "calibrated"
-        if abs(coverage[horizon] - NOMINAL) <= CALIBRATION_TOLERANCE
-        else "uncalibrated"
-        for horizon in horizons_days
-    }
+    status = {}
+    for horizon in horizons_days:
+        tested = [row[1:] for row in rows if row[0] == horizon]
+        chosen = _not_overlapping({origin for origin, *_ in tested}, horizon, as_of_date)
+        coverage = {
+            name: _weighted([row[2:] for row in tested if row[0] in chosen and row[1] == name])
+            for name in sorted({row[1] for row in tested})
+        }
+        if not coverage:
+            status[horizon] = "extrapolated"
+        elif all(abs(share - NOMINAL) <= CALIBRATION_TOLERANCE for share in coverage.values()):
+            status[horizon] = "calibrated"
+        else:
+            status[horizon] = "uncalibrated"
+    return status
 
 
 def past_blocks(
-    warehouse: Warehouse, as_of_date: dt.date, horizons_days: Sequence[int]
+    warehouse: Warehouse, as_of_date: dt.date, horizons_days: Sequence[int], quantity: str
 ) -> dict[int, list[tuple[float, float]]]:
     """(actual, predicted) totals of past blocks that do not overlap, per horizon.
+
+    ``quantity`` is revenue or orders.
 
     Blocks are as long as the horizon, or as the longest shorter horizon that was tested.
     """
@@ -134,25 +169,35 @@ def past_blocks(
         "with latest as (select max(as_of_date) as as_of_date from predictions.ltv_backtests "
         "where as_of_date <= ?) "
         "select horizon_days, origin_date, "
-        "max(value) filter (where metric = 'revenue_actual_total'), "
-        "max(value) filter (where metric = 'revenue_predicted_total') "
+        "max(value) filter (where metric = ?), max(value) filter (where metric = ?) "
         "from predictions.ltv_backtests join latest using (as_of_date) "
-        "where metric in ('revenue_actual_total', 'revenue_predicted_total') "
+        "where ends_with(metric, '_total') "
         "group by horizon_days, origin_date order by origin_date desc",
-        [as_of_date],
+        [as_of_date, f"{quantity}_actual_total", f"{quantity}_predicted_total"],
     ).fetchall()
     blocks: dict[int, list[tuple[float, float]]] = {}
     for horizon in horizons_days:
         tested = [length for length, *_ in rows if length <= horizon]
-        chosen: list[tuple[float, float]] = []
-        first_start = as_of_date
-        for length, origin, actual, predicted in rows:
-            ends = origin + dt.timedelta(days=length)
-            if tested and length == max(tested) and ends <= first_start and actual > 0:
-                chosen.append((float(actual), float(predicted)))
-                first_start = origin
-        blocks[horizon] = chosen
+        length = max(tested, default=0)
+        totals = {row[1]: row[2:] for row in rows if row[0] == length and row[2] > 0}
+        chosen = _not_overlapping(set(totals), length, as_of_date)
+        blocks[horizon] = [(float(totals[day][0]), float(totals[day][1])) for day in chosen]
     return blocks
+
+
+def _not_overlapping(origins: set[dt.date], length: int, as_of_date: dt.date) -> list[dt.date]:
+    """Origins from the latest backwards whose windows of ``length`` days do not overlap."""
+    chosen: list[dt.date] = []
+    first_start = as_of_date
+    for origin in sorted(origins, reverse=True):
+        if origin + dt.timedelta(days=length) <= first_start:
+            chosen.append(origin)
+            first_start = origin
+    return chosen
+
+
+def _weighted(shares: list[tuple[float, int]]) -> float:
+    return sum(share * count for share, count in shares) / sum(count for _, count in shares)
 
 
 def _outcomes(warehouse: Warehouse, origin: dt.date, horizon: int) -> pd.DataFrame:
@@ -163,8 +208,10 @@ def _outcomes(warehouse: Warehouse, origin: dt.date, horizon: int) -> pd.DataFra
 def _totals(
     evaluated: pd.DataFrame, as_of_date: dt.date, origin: dt.date, model: str
 ) -> pd.DataFrame:
-    """Actual and predicted revenue of everyone, per horizon, as rows of the backtest table."""
+    """Actual and predicted totals over everyone, per horizon, as rows of the backtest table."""
     totals = evaluated.groupby("horizon_days").agg(
+        orders_actual_total=("realised_orders", "sum"),
+        orders_predicted_total=("predicted_orders", "sum"),
         revenue_actual_total=("realised_revenue", "sum"),
         revenue_predicted_total=("predicted_revenue", "sum"),
         customers_count=("customer_id", "size"),

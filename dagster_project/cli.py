@@ -44,9 +44,9 @@ def _select(source: str | None, warehouse: Path | None = None, publish: Path | N
             str(Path(source).resolve()) if Path(source).is_dir() else source
         )
     if warehouse:
-        os.environ["CLIENTELA_WAREHOUSE"] = str(warehouse.resolve())
+        os.environ["CLIENTELA_WAREHOUSE"] = str(warehouse.absolute())
     if publish:
-        os.environ["CLIENTELA_PUBLISHED"] = str(publish.resolve())
+        os.environ["CLIENTELA_PUBLISHED"] = str(publish.absolute())
 
 
 def _day(text: str | None) -> dt.date | None:
@@ -69,7 +69,9 @@ def run(
     as_of: AsOf = None,
     as_of_every: Annotated[str, typer.Option(help="Earlier dates: day, week or month.")] = "month",
     back: Annotated[int | None, typer.Option(help="How many earlier dates to build.")] = None,
-    force: Annotated[bool, typer.Option(help="Build again what is unchanged.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Build tables again even when unchanged; fits are kept.")
+    ] = False,
 ) -> None:
     """From raw tables to the published copy.
 

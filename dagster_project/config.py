@@ -4,15 +4,17 @@ Add here a value that is derived from the configuration and that several rooms n
 What each key may hold stays out; it lives in `settings.py`.
 """
 
+import datetime as dt
 import hashlib
 import json
 import os
 import re
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from dagster_project.config_errors import ConfigError, nearest, unique_key_loader, worded
 from dagster_project.settings import (
@@ -52,6 +54,17 @@ class Config(Settings):
     segmentation: SegmentationSettings
     schedule: ScheduleSettings = ScheduleSettings()
 
+    @model_validator(mode="after")
+    def _stages_look_at_a_predicted_horizon(self) -> "Config":
+        horizons = self.lifetime_value.horizons_days
+        if self.lifecycle.horizon_days not in horizons:
+            nearest_horizon = min(horizons, key=lambda h: abs(h - self.lifecycle.horizon_days))
+            raise ValueError(
+                f"has lifecycle.horizon_days {self.lifecycle.horizon_days}, which is not among "
+                f"lifetime_value.horizons_days {list(horizons)}; the nearest is {nearest_horizon}"
+            )
+        return self
+
     @property
     def source(self) -> DatasetSettings:
         """The selected data set."""
@@ -79,7 +92,12 @@ class Config(Settings):
 
     def _file(self, variable: str, folder: str) -> Path:
         given = os.environ.get(variable)
-        return Path(given).resolve() if given else self.home / folder / f"{self.dataset}.duckdb"
+        return Path(given).absolute() if given else self.home / folder / f"{self.dataset}.duckdb"
+
+    def yesterday(self) -> dt.date:
+        """The last day that has ended in the business time zone."""
+        zone = zoneinfo.ZoneInfo(self.source.business_time_zone)
+        return dt.datetime.now(zone).date() - dt.timedelta(days=1)
 
     def dbt_vars(self) -> dict[str, Any]:
         """What SQL reads; `as_of_date` is not among it, each run adds its own."""

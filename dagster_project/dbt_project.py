@@ -33,7 +33,9 @@ SOURCE_PATTERNS = ("*.sql", "*.yml", "*.csv")
 def dbt_code_hash() -> str:
     """Hash of everything in the dbt project that results depend on."""
     parts = [folder_hash(DBT_FOLDER / f, SOURCE_PATTERNS) for f in ("models", "macros", "tests")]
-    return fingerprint(parts, (DBT_FOLDER / "dbt_project.yml").read_text())
+    return fingerprint(
+        parts, *((DBT_FOLDER / name).read_text() for name in ("dbt_project.yml", "profiles.yml"))
+    )
 
 
 def dbt_variables(config: Config) -> list[str]:

@@ -55,7 +55,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         Ids of the runs that were closed.
     """
     closed = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+    for run in unfinished_runs(instance):
         identity = run.tags.get(PROCESS_TAG)
         if identity is None or run.tags.get(HOST_TAG) != socket.gethostname():
             continue
@@ -65,6 +65,11 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed.append(run.run_id)
     return closed
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that are under way, or that nobody has declared dead."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)))
 
 
 def _process_identity(pid: int) -> str:

@@ -19,11 +19,21 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.result_tables import PIPELINE_RUNS, TABLE_LINEAGE, ResultTable
+from dagster_project.result_tables import PIPELINE_RUNS, PROMOTED_DATES, TABLE_LINEAGE, ResultTable
 from dagster_project.warehouse import Warehouse
 
 FORCE_TAG = "clientela/force"
-NUMERICAL_PACKAGES = ("numpy", "pandas", "pymc", "nutpie", "scikit-learn", "duckdb")
+NUMERICAL_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pymc",
+    "nutpie",
+    "scikit-learn",
+    "duckdb",
+    "dbt-core",
+    "dbt-duckdb",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ def code_hash(*modules: str) -> str:
     digest = hashlib.sha256()
     for package in NUMERICAL_PACKAGES:
         digest.update(f"{package}=={version(package)}".encode())
-    for module in modules:
+    for module in ("dagster_project.result_tables", *modules):
         origin = Path(str(import_module(module).__file__))
         files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
         for file in files:
@@ -115,9 +125,29 @@ def step_for(
     return Step(name, as_of_date, fingerprint(name, str(as_of_date), found, settings, code))
 
 
-def should_skip(context: dg.AssetExecutionContext, warehouse: Warehouse, step: Step) -> bool:
-    """True when the step is current and nobody asked to build it all the same."""
-    return step.is_current(warehouse) and context.run.tags.get(FORCE_TAG) != "true"
+def begin(context: dg.AssetExecutionContext, warehouse: Warehouse, step: Step) -> bool:
+    """Open a step for writing; False when it is current and nobody asked to build it all the same.
+
+    What is written down of the last build is struck out first, and a date under work is no longer
+    promoted: a build that fails or is killed half way must never pass for the one before it.
+    """
+    if step.is_current(warehouse) and context.run.tags.get(FORCE_TAG) != "true":
+        return False
+    forget(warehouse, step)
+    return True
+
+
+def forget(warehouse: Warehouse, step: Step) -> None:
+    """Strike out the record of a step, and the promotion of its date."""
+    connection = warehouse.connection
+    connection.execute(
+        f"delete from {TABLE_LINEAGE.full_name} "
+        "where table_name = ? and as_of_date is not distinct from ?",
+        [step.name, step.as_of_date],
+    )
+    connection.execute(
+        f"delete from {PROMOTED_DATES.full_name} where as_of_date = ?", [step.as_of_date]
+    )
 
 
 def record(

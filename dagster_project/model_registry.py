@@ -78,8 +78,13 @@ def is_refit_due(
     as_of_date: dt.date,
     fingerprint: str,
     refit_after_days: int,
+    settings: dict[str, object],
 ) -> bool:
-    """True when this date must be fitted on rather than served by an earlier fit."""
+    """True when this date must be fitted on rather than served by an earlier fit.
+
+    It must when there is none, when the earlier one is too old or was told something else, when it
+    is of this very date but of other data or code, or when the run asks for a refit.
+    """
     latest = _latest(warehouse, model, as_of_date)
     if latest is None:
         return True
@@ -91,7 +96,15 @@ def is_refit_due(
     if known:
         return False
     age = (as_of_date - latest[1]).days
-    return age == 0 or age >= refit_after_days or context.run.tags.get(REFIT_TAG) == "always"
+    told = warehouse.scalar(
+        f"select settings from {MODEL_VERSIONS.full_name} where model_version_id = ?", [latest[0]]
+    )
+    return (
+        age == 0
+        or age >= refit_after_days
+        or told != _as_json(settings)
+        or context.run.tags.get(REFIT_TAG) == "always"
+    )
 
 
 def store(warehouse: Warehouse, fit: Fit) -> str:
@@ -103,7 +116,7 @@ def store(warehouse: Warehouse, fit: Fit) -> str:
         "data_end_date": fit.data_end_date,
         "status": "rejected" if fit.problems else "promoted",
         "rejected_because": "; ".join(fit.problems) or None,
-        "settings": json.dumps(fit.settings, sort_keys=True, default=str),
+        "settings": _as_json(fit.settings),
         "input_fingerprint": fit.fingerprint,
     } | fit.health
     version = pd.DataFrame([{column: known.get(column) for column in columns}])
@@ -137,3 +150,7 @@ def _latest(warehouse: Warehouse, model: str, as_of_date: dt.date) -> tuple[str,
         [model, as_of_date],
     ).fetchall()
     return (str(rows[0][0]), rows[0][1]) if rows else None
+
+
+def _as_json(settings: dict[str, object]) -> str:
+    return json.dumps(settings, sort_keys=True, default=str)

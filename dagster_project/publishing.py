@@ -56,7 +56,8 @@ def publish(warehouse_path: Path, published_path: Path) -> dict[str, int]:
 def link_default(published_path: Path, name: str = "clientela.duckdb") -> Path:
     """Point ``clientela.duckdb`` beside the copy at it, atomically: BI needs one address."""
     link = published_path.with_name(name)
-    if link == published_path:
+    if link.exists() and not link.is_symlink():
+        # Somebody's own file of that name, or the copy itself.
         return link
     staged = link.with_name(f".{name}.next")
     staged.unlink(missing_ok=True)
@@ -86,7 +87,7 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         promoted = (
             " where as_of_date in (select as_of_date from warehouse.models.promoted_dates "
             "where is_promoted)"
-            if schema == "predictions"
+            if schema == "predictions" or name == "marts.fct_customer_features"
             else ""
         )
         connection.execute(

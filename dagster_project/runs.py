@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.config import Config
-from dagster_project.instance import close_dead_runs, process_tags
+from dagster_project.instance import close_dead_runs, process_tags, unfinished_runs
 from dagster_project.lineage import FORCE_TAG
 from dagster_project.partitions import dates_before
 from dagster_project.progress import progress_config
@@ -68,6 +69,12 @@ def run_everything(
     started = time.monotonic()
     instance = dg.DagsterInstance.get()
     closed = close_dead_runs(instance)
+    for run in unfinished_runs(instance):
+        print(
+            f"  waiting for run {run.run_id[:8]} (job {run.job_name}), which may hold the warehouse;"
+            " if its process is gone, terminate it in the UI",
+            file=sys.stderr,
+        )
     tags = process_tags() | ({FORCE_TAG: "true"} if force else {})
     start = partial(_execute, defs, instance, config.storage_path / "dbt.log", tags)
     start("prepare")
@@ -75,6 +82,11 @@ def run_everything(
     back = config.slices.month_ends_back if back is None else back
     dates = [*dates_before(as_of, every, back), as_of]
     first = first_order_date(config)
+    if not first <= as_of <= config.yesterday():
+        raise RunFailedError(
+            f"as-of date {as_of} is outside this data: the first order is of {first}, and "
+            f"{config.yesterday()} is the last day that has ended. Name a date between the two."
+        )
     dates = [date for date in dates if date >= first]
     for date in dates:
         start("slice", str(date))
@@ -84,8 +96,7 @@ def run_everything(
 
 def default_as_of_date(config: Config) -> dt.date:
     """The last day with orders, but never later than yesterday, which for live data it is."""
-    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-    return min(_order_date(config, "max"), yesterday)
+    return min(_order_date(config, "max"), config.yesterday())
 
 
 def first_order_date(config: Config) -> dt.date:
@@ -95,7 +106,9 @@ def first_order_date(config: Config) -> dt.date:
 
 def _order_date(config: Config, end: str) -> dt.date:
     with open_warehouse(config.warehouse_path) as warehouse:
-        found = warehouse.scalar(f"select {end}(event_date) from marts.fct_revenue_ledger")
+        found = warehouse.scalar(
+            f"select {end}(event_date) from marts.fct_revenue_ledger where event_type = 'order'"
+        )
     if not isinstance(found, dt.date):
         raise RunFailedError(
             "no order of this source counts as revenue. Look at staging.quarantine for refused "

@@ -172,6 +172,10 @@ class LifecycleSettings(Settings):
     new_days: Positive = 30
     at_risk_purchase_probability: Probability = 0.5
     churned_purchase_probability: Probability = 0.1
+    churned_days: Positive = 90
+    overdue_gaps: Annotated[float, Field(gt=1)] = 6.0
+    overdue_days: Positive = 30
+    reactivated_days: Positive = 30
     reactivated_gap_days: Positive = 120
     star_value_quantile: Probability = 0.9
     horizon_days: Positive = 90

@@ -30,8 +30,8 @@ class ExactLinkage:
     """Persons as connected components of records that share an exact identifier.
 
     Records and joinable identifiers are the two sides of a graph; records that can reach each other
-    are one person. The person is named after its earliest record, so neither row order nor a later
-    record changes the name.
+    are one person. The person is named after its earliest record, so row order never changes the
+    name; a record that lands late but is dated earlier does, as does one that joins two persons.
 
     Parameters
     ----------

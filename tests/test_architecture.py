@@ -116,7 +116,7 @@ def test_no_personal_data_right_of_intermediate(manifest):
         f"{node['schema']}.{node['name']}.{column}"
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model"
-        and node["schema"] in ("marts", "serving")
+        and node["schema"] in ("intermediate", "marts", "serving")
         and not node["name"].startswith("aud_")
         for column in node["columns"]
         if PERSONAL.match(column)

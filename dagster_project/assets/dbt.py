@@ -21,13 +21,21 @@ from dagster_project.dbt_project import (
     run_to_the_end,
     set_environment,
 )
-from dagster_project.lineage import Step, record, should_skip, step_for
+from dagster_project.lineage import Step, begin, forget, record, step_for
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.resources import POOL, ClientelaResource
 
 MANIFEST = ensure_manifest(load_config())
-FEATURES = "fct_customer_features fqn:clientela.marts.features"
+FEATURE_PARTS = "fqn:clientela.marts.features"
+FEATURES = f"fct_customer_features {FEATURE_PARTS}"
+# Read the customers map, so they cannot stand in the set that the map is made from.
+AFTER_MAP = "customer_emails"
 MEASURED = ("dim_", "fct_")
+PROMOTED = """
+    select as_of_date, input_fingerprint from models.promoted_dates
+    join models.table_lineage using (as_of_date)
+    where is_promoted and table_name = 'promotion' order by as_of_date
+"""
 COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
@@ -37,18 +45,29 @@ def _build(
     clientela: ClientelaResource,
     name: str,
     inputs: list[tuple[str, dt.date | None]],
+    state: object = None,
 ) -> Iterator[Any]:
-    """Run one set, unless its inputs, variables and SQL are those of the last time."""
+    """Run one set, unless its inputs, variables and SQL are those of the last time.
+
+    A part of a set, chosen in the UI, is always built; the set then counts as unfinished, so that
+    the next run of a job makes it whole.
+    """
     config = clientela.config
     as_of = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
     as_of = as_of if name == "dbt_features" else None
     set_environment(config, str(as_of or ""))
     with clientela.warehouse() as warehouse:
-        step = step_for(warehouse, name, as_of, inputs, config.dbt_vars(), dbt_code_hash())
-        skip = should_skip(context, warehouse, step)
-    if skip and not context.is_subset:
-        yield from _unchanged(context)
-        return
+        settings = [config.dbt_vars(), state]
+        step = step_for(warehouse, name, as_of, inputs, settings, dbt_code_hash())
+        if context.is_subset:
+            forget(warehouse, step)
+        elif not begin(context, warehouse, step):
+            yield from _unchanged(context)
+            return
+    if context.is_subset and as_of:
+        # These views hold one date; the features alone would be built from the date before.
+        parts = ["build", "--select", FEATURE_PARTS, *dbt_variables(config)]
+        dbt.cli(parts, manifest=MANIFEST).wait()
     yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context))
     if not context.is_subset:
         with clientela.warehouse() as warehouse:
@@ -100,6 +119,7 @@ def _record(warehouse: Any, step: Step, context: dg.AssetExecutionContext) -> No
     manifest=MANIFEST,
     name="dbt_staging",
     select="fqn:clientela.staging fqn:clientela.identity",
+    exclude=AFTER_MAP,
     dagster_dbt_translator=RoomTranslator(),
     pool=POOL,
 )
@@ -113,7 +133,7 @@ def dbt_staging(
 @dbt_assets(
     manifest=MANIFEST,
     name="dbt_core",
-    select="fqn:clientela.intermediate fqn:clientela.marts",
+    select=f"fqn:clientela.intermediate fqn:clientela.marts {AFTER_MAP}",
     exclude=FEATURES,
     dagster_dbt_translator=RoomTranslator(),
     pool=POOL,
@@ -156,7 +176,9 @@ def dbt_serving(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
 ) -> Iterator[Any]:
     """Views for BI over marts, predictions and models."""
-    yield from _build(context, dbt, clientela, "dbt_serving", [("dbt_core", None)])
+    with clientela.warehouse() as warehouse:
+        promoted = warehouse.frame(PROMOTED).astype(str).to_dict("records")
+    yield from _build(context, dbt, clientela, "dbt_serving", [("dbt_core", None)], promoted)
 
 
 DBT_ASSETS = [dbt_staging, dbt_core, dbt_features, dbt_serving]

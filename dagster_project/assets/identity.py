@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.lineage import asset_spec, code_hash, record, results, should_skip, step_for
+from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import CUSTOMERS_MAP
 
@@ -48,7 +48,7 @@ def customers_map(
             None,
             code_hash("models_py.record_linkage", __name__),
         )
-        if should_skip(context, warehouse, step):
+        if not begin(context, warehouse, step):
             yield from results([CUSTOMERS_MAP], None)
             return
         records = warehouse.frame(RECORDS)

@@ -20,7 +20,7 @@ from dagster_project.assets.lifetime_value_fit import (
     lifetime_value_version,
 )
 from dagster_project.config import Config
-from dagster_project.lineage import asset_spec, code_hash, record, results, should_skip, step_for
+from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
 from dagster_project.model_registry import parameters_of, version_in_force
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.pictures import value_picture
@@ -37,6 +37,16 @@ if TYPE_CHECKING:
     from models_py.lifetime_value import LifetimeValue, Totals
 
 FEATURES = ("marts", "fct_customer_features")
+# In a fixed order, because sums of doubles depend on it.
+SUMS = """
+    select as_of_date, horizon_days, count(*) as customers_count,
+        list_sum(list(predicted_orders_mean order by customer_id)) as predicted_orders_mean,
+        list_sum(list(predicted_revenue_mean order by customer_id)) as predicted_revenue_mean,
+        sum(observed_revenue_amount) as observed_revenue_amount,
+        case when count(observed_margin_amount) = count(*) then sum(observed_margin_amount) end
+            as observed_margin_amount
+    from predictions.customer_ltv where as_of_date = ? group by as_of_date, horizon_days
+"""
 
 
 def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeValue":
@@ -84,7 +94,9 @@ def ltv_backtests(
     tables = [LTV_BACKTESTS, LTV_CALIBRATION]
     with clientela.warehouse() as warehouse:
         version, fitted_on = version_in_force(warehouse, MODEL, as_of)
-        origins = backtesting.origins(warehouse, as_of) if fitted_on == as_of else []
+        horizons = config.lifetime_value.horizons_days
+        due = backtesting.is_due(warehouse, as_of, fitted_on, horizons)
+        origins = backtesting.origins(warehouse, as_of) if due else []
         step = step_for(
             warehouse,
             LTV_BACKTESTS.full_name,
@@ -94,7 +106,7 @@ def ltv_backtests(
             code_hash(*CODE, backtesting.__name__),
         )
         measured = None
-        if not should_skip(context, warehouse, step):
+        if begin(context, warehouse, step):
             scores, calibration = backtesting.run(
                 warehouse,
                 as_of,
@@ -104,7 +116,7 @@ def ltv_backtests(
             warehouse.replace_slice(LTV_BACKTESTS, scores, {"as_of_date": as_of})
             warehouse.replace_slice(LTV_CALIBRATION, calibration, {"as_of_date": as_of})
             measured = record(warehouse, step, context.run_id, tables)
-        status = backtesting.interval_status(warehouse, as_of, config.lifetime_value.horizons_days)
+        status = backtesting.interval_status(warehouse, as_of, horizons)
     yield from results(tables, measured)
     yield dg.AssetCheckResult(
         check_name="intervals_calibrated",
@@ -146,7 +158,12 @@ def customer_ltv(
     with clientela.warehouse() as warehouse:
         version, _ = version_in_force(warehouse, MODEL, as_of)
         status = backtesting.interval_status(warehouse, as_of, config.lifetime_value.horizons_days)
-        misses = backtesting.past_blocks(warehouse, as_of, config.lifetime_value.horizons_days)
+        misses = {
+            quantity: backtesting.past_blocks(
+                warehouse, as_of, config.lifetime_value.horizons_days, quantity
+            )
+            for quantity in ("orders", "revenue")
+        }
         settings = config.lifetime_value.model_dump(exclude={"refit_after_days"})
         step = step_for(
             warehouse,
@@ -154,9 +171,9 @@ def customer_ltv(
             as_of,
             [("dbt_features", as_of)],
             [version, status, misses, settings],
-            code_hash(*CODE, __name__),
+            code_hash(*CODE, backtesting.__name__, __name__),
         )
-        if should_skip(context, warehouse, step):
+        if not begin(context, warehouse, step):
             yield from results(tables, None)
             return
         model = load_model(warehouse, version, config)
@@ -185,10 +202,12 @@ def _portfolio(
     config: Config,
     as_of: dt.date,
     totals: "list[Totals]",
-    misses: dict[int, list[tuple[float, float]]],
+    misses: dict[str, dict[int, list[tuple[float, float]]]],
 ) -> pd.DataFrame:
-    """Totals over the base, widened by what past totals missed."""
-    from models_py import posterior
+    """Totals over the base: means are sums over customers, quantiles those of summed draws.
+
+    The draws are widened by what past totals missed.
+    """
     from models_py.lifetime_value import TotalDiscrepancy
 
     if not totals:
@@ -196,35 +215,21 @@ def _portfolio(
     total = totals[0]
     for batch in totals[1:]:
         total = total + batch
-    seed = config.lifetime_value.random_state
     rows = []
     for number, horizon in enumerate(config.lifetime_value.horizons_days):
-        discrepancy = TotalDiscrepancy.learn(
-            [actual for actual, _ in misses[horizon]], [expected for _, expected in misses[horizon]]
-        )
-        orders, revenue = total.orders[:, [number]], total.revenue[:, [number]]
-        row = {
-            "as_of_date": as_of,
-            "horizon_days": horizon,
-            "customers_count": total.customers_count,
-            "discrepancy_blocks_count": discrepancy.blocks_count,
-            "predicted_orders_mean": orders.mean(),
-            **_first(posterior.quantiles(orders, "predicted_orders", axis=0)),
-            **_first(discrepancy.summarise(revenue, "predicted_revenue", seed)),
-        }
+        row: dict[str, object] = {"horizon_days": horizon}
+        for quantity, blocks in misses.items():
+            discrepancy = TotalDiscrepancy.learn(
+                [actual for actual, _ in blocks[horizon]],
+                [expected for _, expected in blocks[horizon]],
+            )
+            draws = getattr(total, quantity)[:, [number]]
+            name = f"predicted_{quantity}"
+            widened = discrepancy.summarise(draws, name, config.lifetime_value.random_state)
+            row |= {key: values[0] for key, values in widened.items() if not key.endswith("mean")}
+            row["discrepancy_blocks_count"] = discrepancy.blocks_count
         rows.append(row)
-    observed = warehouse.frame(
-        "select sum(observed_revenue_amount) as observed_revenue_amount, "
-        "case when count(observed_margin_amount) = count(*) then sum(observed_margin_amount) end "
-        "as observed_margin_amount from marts.fct_customer_features "
-        "where as_of_date = ? and purchase_days_count > 0",
-        [as_of],
-    )
-    return pd.DataFrame(rows).merge(observed, how="cross")
-
-
-def _first(columns: dict[str, object]) -> dict[str, float]:
-    return {name: float(values[0]) for name, values in columns.items()}  # type: ignore[index]
+    return pd.DataFrame(rows).merge(warehouse.frame(SUMS, [as_of]), on="horizon_days")
 
 
 LIFETIME_VALUE_ASSETS = [

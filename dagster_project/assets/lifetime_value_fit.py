@@ -95,6 +95,7 @@ def lifetime_value_statistics(
             as_of,
             step.fingerprint,
             config.lifetime_value.refit_after_days,
+            _settings(config),
         )
         request = {"is_due": due, "fingerprint": step.fingerprint}
         if due:

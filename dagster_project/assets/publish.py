@@ -11,7 +11,14 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.dbt_project import DBT_FOLDER
-from dagster_project.lineage import asset_spec, record, results, step_for
+from dagster_project.lineage import (
+    asset_spec,
+    forget,
+    record,
+    recorded_fingerprint,
+    results,
+    step_for,
+)
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.publishing import link_default, publish
 from dagster_project.resources import POOL, ClientelaResource
@@ -32,17 +39,16 @@ GATES = {
             (select count(*) from predictions.customer_ltv where as_of_date = {day})
             - (select count(*) from marts.fct_customer_features
                where as_of_date = {day} and purchase_days_count > 0)
-            * (select count(distinct horizon_days) from predictions.customer_ltv
-               where as_of_date = {day})
+            * {horizons}
         ) + (select count(*) from (select 1 from predictions.customer_ltv
              where as_of_date = {day} group by customer_id, horizon_days having count(*) > 1))""",
     "quantiles_ordered": """
-        select count(*) from predictions.customer_ltv where as_of_date = {day} and not (
+        select count(*) from predictions.customer_ltv where as_of_date = {day} and (
             0 <= predicted_revenue_p05 and predicted_revenue_p05 <= predicted_revenue_p25
             and predicted_revenue_p25 <= predicted_revenue_p50
             and predicted_revenue_p50 <= predicted_revenue_p75
             and predicted_revenue_p75 <= predicted_revenue_p95
-            and isfinite(predicted_revenue_mean))""",
+            and isfinite(predicted_revenue_mean)) is not true""",
     "one_microsegment_per_customer": """
         select abs(
             (select count(*) from predictions.customer_microsegments where as_of_date = {day})
@@ -82,9 +88,23 @@ def promotion(
     """Whether a date may be shown: every gate is a query that counts offences."""
     as_of = dt.date.fromisoformat(context.partition_key)
     day = f"date '{as_of}'"
+    horizons = len(clientela.config.lifetime_value.horizons_days)
     with clientela.warehouse() as warehouse:
+        inputs = [
+            (name, as_of)
+            for name in (
+                "dbt_features",
+                "predictions.customer_ltv",
+                "predictions.customer_microsegments",
+            )
+        ]
+        step = step_for(warehouse, "promotion", as_of, inputs, GATES, "")
+        forget(warehouse, step)
         reconciled = warehouse.frame(RECONCILIATION.format(day=day))
-        offences = {name: _count(warehouse, sql.format(day=day)) for name, sql in GATES.items()}
+        offences = {
+            name: _count(warehouse, sql.format(day=day, horizons=horizons))
+            for name, sql in GATES.items()
+        }
         difference = str(reconciled["difference"].iloc[0])
         if not bool(reconciled["is_passed"].iloc[0]):
             offences[OBSERVED_CHECK] = 1
@@ -98,11 +118,6 @@ def promotion(
         )
         warehouse.replace_slice(KPI_RECONCILIATION, reconciled, {"as_of_date": as_of})
         warehouse.replace_slice(PROMOTED_DATES, promoted, {"as_of_date": as_of})
-        inputs = [
-            ("predictions.customer_microsegments", as_of),
-            ("predictions.customer_ltv", as_of),
-        ]
-        step = step_for(warehouse, "promotion", as_of, inputs, failed, "")
         tables = [KPI_RECONCILIATION, PROMOTED_DATES]
         measured = record(warehouse, step, context.run_id, tables)
     yield from results(tables, measured)
@@ -145,14 +160,27 @@ def published_copy(
     """Copy what readers may see and swap it in."""
     config = clientela.config
     with clientela.warehouse() as warehouse:
+        if recorded_fingerprint(warehouse, "dbt_core", None) is None:
+            raise dg.Failure(
+                "the last build of the marts did not finish or failed a test, so nothing is "
+                "published. Run the job `prepare` and look at its failed checks."
+            )
         source = warehouse.scalar("select fingerprint from raw.landed_dataset")
+        newest = warehouse.scalar(
+            "select max(as_of_date) from models.promoted_dates where is_promoted"
+        )
+        last_order = warehouse.scalar("select max(order_date) from marts.fct_orders")
     counts = publish(config.warehouse_path, config.published_path)
-    link_default(config.published_path)
+    for path in (config.published_path, config.warehouse_path):
+        link_default(path)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(config.published_path)),
             "tables": len(counts),
             "rows": sum(counts.values()),
             SOURCE_FINGERPRINT: str(source),
+            "config_hash": config.content_hash(),
+            "as_of_date": str(newest),
+            "last_order_date": str(last_order),
         }
     )

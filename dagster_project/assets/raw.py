@@ -10,7 +10,7 @@ import dagster as dg
 
 from dagster_project.landing import LandedTable, LandingReport, fingerprint, land
 from dagster_project.landing.sources import RAW_TABLES
-from dagster_project.lineage import Step, record, should_skip
+from dagster_project.lineage import Step, begin, record
 from dagster_project.lineage import fingerprint as hash_of
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.source_contract import Shape
@@ -52,7 +52,7 @@ def raw_tables(
     config = clientela.config
     with clientela.warehouse() as warehouse:
         step = Step("raw", None, hash_of(fingerprint(config, warehouse.connection)))
-        if should_skip(context, warehouse, step):
+        if not begin(context, warehouse, step):
             report = None
         else:
             report = land(warehouse.connection, config)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.config import Config
-from dagster_project.lineage import asset_spec, code_hash, record, results, should_skip, step_for
+from dagster_project.lineage import asset_spec, begin, code_hash, forget, record, results, step_for
 from dagster_project.model_registry import (
     Fit,
     is_refit_due,
@@ -50,9 +50,17 @@ ASSIGNED = [
 ]
 
 
-def _frame(warehouse: Warehouse, config: Config, as_of: dt.date) -> pd.DataFrame:
-    """Every customer of the date with the features of all layers and the value at one horizon."""
-    layers = {name for names in config.segmentation.layers.values() for name in names}
+def _frame(
+    warehouse: Warehouse, config: Config, as_of: dt.date, model: "Microsegmentation | None" = None
+) -> pd.DataFrame:
+    """Every customer of the date with the features of all layers and the value at one horizon.
+
+    A model fitted before config.yml changed reads the features of its own layers.
+    """
+    fitted = model.layers if model else {}
+    layers = {
+        name for names in (*config.segmentation.layers.values(), *fitted.values()) for name in names
+    }
     own = {
         "customer_id",
         "purchase_days_count",
@@ -79,7 +87,11 @@ def _rules(config: Config, star_line: float | None = None) -> "LifecycleRules":
     settings = config.lifecycle
     return LifecycleRules(
         new_days=settings.new_days,
+        reactivated_days=settings.reactivated_days,
         reactivated_gap_days=settings.reactivated_gap_days,
+        churned_days=settings.churned_days,
+        overdue_gaps=settings.overdue_gaps,
+        overdue_days=settings.overdue_days,
         churned_probability=settings.churned_purchase_probability,
         at_risk_probability=settings.at_risk_purchase_probability,
         star_quantile=settings.star_value_quantile,
@@ -120,22 +132,32 @@ def microsegmentation_fit(
     config = clientela.config
     settings = config.segmentation
     with clientela.warehouse() as warehouse:
+        before = _version_before(warehouse, as_of)
         step = step_for(
             warehouse,
             MICROSEGMENT_LINEAGE.full_name,
             as_of,
             [("predictions.customer_ltv", as_of)],
-            _settings(config),
+            # Keys come from the fit before: another one before may mean other keys.
+            [_settings(config), before],
             code_hash(*CODE),
         )
         if not is_refit_due(
-            context, warehouse, MODEL, as_of, step.fingerprint, settings.refit_after_days
+            context,
+            warehouse,
+            MODEL,
+            as_of,
+            step.fingerprint,
+            settings.refit_after_days,
+            _settings(config),
         ):
             if not step.is_current(warehouse):
                 record(warehouse, step, context.run_id, [MICROSEGMENT_LINEAGE])
             yield from results([MICROSEGMENT_LINEAGE], None)
             return
-        frame = _frame(warehouse, config, as_of)
+        forget(warehouse, step)
+        previous = _load(warehouse, before, config)[0] if before else None
+        frame = _frame(warehouse, config, as_of, previous)
         rules = fit_star_value(frame, _rules(config))
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         model = Microsegmentation(
@@ -145,7 +167,11 @@ def microsegmentation_fit(
             floor=settings.floor_customers,
             random_state=settings.random_state,
         ).fit(frame)
-        lineage = _align(warehouse, model, frame, config, as_of)
+        lineage = (
+            model.align(previous, frame)
+            if previous
+            else pd.DataFrame(columns=MICROSEGMENT_LINEAGE.column_names)
+        )
         star = pd.DataFrame(
             {
                 "model": ["lifecycle"],
@@ -171,22 +197,14 @@ def microsegmentation_fit(
     yield from results([MICROSEGMENT_LINEAGE], measured, {MICROSEGMENT_LINEAGE.full_name: extra})
 
 
-def _align(
-    warehouse: Warehouse,
-    model: "Microsegmentation",
-    frame: pd.DataFrame,
-    config: Config,
-    as_of: dt.date,
-) -> pd.DataFrame:
-    """Keep the keys of the fit before this date; the first fit has none to keep."""
-    before = warehouse.scalar(
+def _version_before(warehouse: Warehouse, as_of: dt.date) -> str | None:
+    """The latest fit on earlier data, whose keys live on."""
+    found = warehouse.scalar(
         "select model_version_id from models.model_versions where model = ? and data_end_date < ? "
         "and status = 'promoted' order by data_end_date desc limit 1",
         [MODEL, as_of],
     )
-    if before is None:
-        return pd.DataFrame(columns=MICROSEGMENT_LINEAGE.column_names)
-    return model.align(_load(warehouse, str(before), config)[0], frame)
+    return None if found is None else str(found)
 
 
 @dg.multi_asset(
@@ -222,11 +240,11 @@ def segments(
             [version, _settings(config)],
             code_hash(*CODE),
         )
-        if should_skip(context, warehouse, step):
+        if not begin(context, warehouse, step):
             yield from results(ASSIGNED, None)
             return
         model, rules = _load(warehouse, version, config)
-        frame = _frame(warehouse, config, as_of)
+        frame = _frame(warehouse, config, as_of, model)
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         clusters = model.predict(frame)
         cells = model.microsegments(clusters)

@@ -176,9 +176,9 @@ def simulate(
     factor = discount_factors(np.asarray(horizons_days, dtype="float64"), annual_discount_rate)
 
     # Given rate and dropout, orders come at rate * exp(-rate * dropout * t) while alive.
-    thinned = rate * np.maximum(dropout, 1e-12)
-    expected = (alive * rate / thinned)[:, None, :] * -np.expm1(
-        -thinned[:, None, :] * weeks[:, None]
+    leaving = np.maximum(dropout, 1e-12)
+    expected = (alive / leaving)[:, None, :] * -np.expm1(
+        -(rate * leaving)[:, None, :] * weeks[:, None]
     )
     order_value = spend_rate * p / (spend_shape - 1.0)
     expected_revenue = np.mean(

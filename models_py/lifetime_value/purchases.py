@@ -112,7 +112,7 @@ def build(data: Mapping[str, np.ndarray]) -> Any:
 
     Priors, proper and wide in every direction, so that shops that sell daily and yearly both fit:
     ln r ~ N(0, 1): 95 % from 0.14 (rates very unequal) to 7; ln(r/alpha) ~ N(ln(1/8), 2): the mean
-    purchase rate is between one in 6 days' eighth and one in 8 years; a/(a+b) ~ Uniform(0, 1):
+    purchase rate is, with 95 %, between 6 a week and one in 8 years; a/(a+b) ~ Uniform(0, 1):
     the mean dropout probability; ln(a+b) ~ N(ln 4, 1.5): 95 % from 0.2 to 75, since shops without
     visible dropout leave it unidentified.
     """

@@ -234,7 +234,7 @@ class Microsegmentation:
         """
         frame = self._checked(frame)
         own_stages = {stage for stage, _ in self.models_}
-        if previous.layers.keys() == self.layers.keys():
+        if previous.layers == self.layers:
             idle = {stage for stage, _ in previous.models_} - own_stages
             self.models_ |= {w: m for w, m in previous.models_.items() if w[0] in idle}
             self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage in idle}

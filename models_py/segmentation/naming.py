@@ -56,7 +56,7 @@ def microsegment_names(cells: Iterable[Cell]) -> dict[str, str]:
             used[key] = min(used[key] + 1, len(parts[key]))
     names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
     for key in _repeated(names):
-        names[key] = f"{names[key]} ({key.rsplit('-', 1)[-1]})"
+        names[key] = f"{names[key]} ({key.split('-', 1)[-1]})"
     return names
 
 

@@ -38,7 +38,8 @@ def live_shop(tmp_path, monkeypatch):
         "CLIENTELA_PUBLISHED": tmp_path / "copy.duckdb",
     }.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    # Set first, so that the home of this test is forgotten after it.
+    monkeypatch.setenv("DAGSTER_HOME", "")
     from dagster_project.config import load_config
     from dagster_project.instance import set_dagster_home
 
@@ -60,7 +61,10 @@ def test_the_daemon_runs_the_daily_schedule(live_shop):
         run = wait_for_run(dg.DagsterInstance.get())
     finally:
         os.killpg(daemon.pid, signal.SIGTERM)
-        daemon.wait(30)
+        try:
+            daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(daemon.pid, signal.SIGKILL)
     log = (home / "daemon.log").read_text()[-3000:]
     assert run is not None, log
     assert run.status == dg.DagsterRunStatus.SUCCESS, log

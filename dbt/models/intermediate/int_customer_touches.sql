@@ -24,7 +24,7 @@ attributed as (
     left join {{ source('identity', 'customers_map') }} as devices
         on devices.source_system = 'device'
         and touches.device_id = devices.source_record_id
-    left join {{ ref('int_customer_emails') }} as emails on lower(touches.email) = emails.email
+    left join {{ ref('customer_emails') }} as emails on lower(touches.email) = emails.email
 )
 select customer_id, touch_date, touch_type, count(*) as touches_count
 from attributed

@@ -3,7 +3,6 @@ select
     order_id,
     category,
     count(*) as lines_count,
-    sum(case when is_known_product then 0 else 1 end) as unknown_product_lines_count,
     cast(sum(net_amount) as {{ money_type() }}) as net_amount,
     case when count(cost_amount) = count(*) then cast(sum(cost_amount) as {{ money_type() }}) end as cost_amount
 from {{ ref('int_order_items_costed') }}

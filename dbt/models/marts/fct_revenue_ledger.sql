@@ -30,7 +30,7 @@ refund_events as (
         end as margin_amount
     from {{ ref('int_refunds_attributed') }} as refunds
     left join order_events on refunds.order_id = order_events.order_id
-    where order_events.order_id is not null or refunds.order_id is null
+    where order_events.order_id is not null or not refunds.names_order
 ),
 events as (
     select * from order_events

@@ -34,7 +34,11 @@ accepted as (
     {% endfor %}
 ),
 quarantined as (
-    select source_table, shape, count(*) as rows_quarantined
+    select
+        source_table,
+        shape,
+        count(*) as rows_quarantined,
+        sum(case when failed_rule in ('duplicate', 'superseded') then 1 else 0 end) as rows_repeated
     from {{ ref('quarantine') }}
     group by source_table, shape
 ),
@@ -46,7 +50,8 @@ select
     coalesce(rows_in.shape, accepted.shape, quarantined.shape) as shape,
     coalesce(rows_in.rows_in, 0) as rows_in,
     coalesce(accepted.rows_accepted, 0) as rows_accepted,
-    coalesce(quarantined.rows_quarantined, 0) as rows_quarantined
+    coalesce(quarantined.rows_quarantined, 0) as rows_quarantined,
+    cast(coalesce(quarantined.rows_repeated, 0) as bigint) as rows_repeated
 from rows_in
 full outer join accepted on rows_in.source_table = accepted.source_table and rows_in.shape = accepted.shape
 full outer join quarantined

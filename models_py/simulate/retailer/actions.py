@@ -24,6 +24,7 @@ from models_py.simulate.retailer.settings import (
 
 ARMS = ("treated", "control", "global_holdout")
 TREATED, CONTROL, HOLDOUT = range(3)
+RECENT_DAYS = 120
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class ActionResults:
     Attributes
     ----------
     events : DataFrame, one row per purchase
-        person, day, action (number of the action that caused it, -1 for none).
+        person, day, action (number of the action that caused it, -1 for none), credited (number
+        of the action whose code was redeemed on it, -1 for none). Redeemers also use their code on
+        orders they would have placed anyway, so credit is no measure of effect.
     exposures : DataFrame, one row per assignment
         action, person, record, arm, assigned_day, is_delivered, is_redeemed,
         effect (expected incremental orders if assigned to treatment).
@@ -69,6 +72,7 @@ def run_actions(
     """
     owner, day = organic["person"].to_numpy(), organic["day"].to_numpy()
     is_kept = np.ones(len(organic), dtype=bool)
+    credited = np.full(len(organic), -1)
     mean_spend = (people["spend_shape"] / people["spend_rate"]).to_numpy()
     extras, exposures, effects = [], [], []
     for number, action in enumerate(ACTIONS):
@@ -86,7 +90,9 @@ def run_actions(
         draw = rng.random((4, len(person)))
         if not action.is_randomised:
             # The better the customer, the likelier the contact: a confounded comparison.
-            value = pd.Series(mean_spend[person] * (1 + baseline)).rank(pct=True)
+            is_recent = (day >= start - RECENT_DAYS) & (day < start - 1)
+            recent = np.bincount(owner[is_recent], minlength=len(people))[person]
+            value = pd.Series(mean_spend[person] * (1 + recent)).rank(pct=True)
             draw[0] = 0.75 * (1 - value) + 0.25 * draw[0]
         arm = np.where(draw[0] < action.treated_share, TREATED, CONTROL)
         arm = np.where(people["is_holdout"].to_numpy()[person], HOLDOUT, arm)
@@ -95,12 +101,24 @@ def run_actions(
         added = rng.poisson(mean)
         extra_owner = np.repeat(person, added)
         extra_day = start + action.measurement_days * rng.random(len(extra_owner))
-        extras.append(pd.DataFrame({"person": extra_owner, "day": extra_day, "action": number}))
-
         loss = np.zeros(len(people))
         loss[person] = np.where(is_delivered, np.maximum(-strength, 0), 0)
         is_kept &= ~(in_window & (rng.random(len(day)) < loss[owner]))
         buys = (added > 0) | (is_delivered & (baseline > 0) & (draw[2] < 0.3))
+        is_redeemed = is_delivered & buys & (draw[3] < REDEEMED_SHARE)
+        redeems = np.zeros(len(people), dtype=bool)
+        redeems[person] = is_redeemed
+        credited[in_window & redeems[owner]] = number
+        extras.append(
+            pd.DataFrame(
+                {
+                    "person": extra_owner,
+                    "day": extra_day,
+                    "action": number,
+                    "credited": np.where(redeems[extra_owner], number, -1),
+                }
+            )
+        )
         exposures.append(
             pd.DataFrame(
                 {
@@ -110,7 +128,7 @@ def run_actions(
                     "arm": arm,
                     "assigned_day": start - 1,
                     "is_delivered": is_delivered,
-                    "is_redeemed": is_delivered & buys & (draw[3] < REDEEMED_SHARE),
+                    "is_redeemed": is_redeemed,
                     "effect": effect,
                 }
             )
@@ -124,7 +142,7 @@ def run_actions(
             incremental_revenue_amount=("revenue", "mean"),
         )
         effects.append(grouped.reset_index().assign(action_id=action_id(action, clock)))
-    kept = organic[is_kept].assign(action=-1)
+    kept = organic.assign(action=-1, credited=credited)[is_kept]
     truth = pd.concat(effects, ignore_index=True)
     truth["segment"] = [SEGMENTS[s].name for s in truth["segment"]]
     return ActionResults(

@@ -24,6 +24,7 @@ _STATUSES = ("completed", "paid", "shipped", "cancelled", "pending")
 _STORE_STATUS_SHARES = (0.985, 0.01, 0.0, 0.005, 0.0)
 _WEB_STATUS_SHARES = (0.55, 0.13, 0.28, 0.035, 0.005)
 STORES_PER_PLACE = 2
+DISCOUNT_OFFERS = ("percent_off", "voucher_5_eur")
 
 
 def draw_orders(
@@ -43,8 +44,8 @@ def draw_orders(
     -------
     DataFrame, one row per order
         person, day, seconds (UTC), is_web, record (-1 for guests), has_only_card, is_gbp,
-        gross_cents, discount_cents (order's currency), net_eur_amount, status, store, action,
-        number (of the order in its system).
+        gross_cents, discount_cents (order's currency), net_eur_amount, status, store, action
+        (that caused it), credited (whose code it carries), number (of the order in its system).
     """
     person = events["person"].to_numpy()
     day = np.floor(events["day"].to_numpy()).astype(int)
@@ -63,6 +64,7 @@ def draw_orders(
             "seconds": clock.utc_seconds(day, local),
             "is_web": is_web,
             "action": events["action"].to_numpy(),
+            "credited": events["credited"].to_numpy(),
         }
     )
     orders = orders.sort_values(["seconds", "person", "action"], kind="stable", ignore_index=True)
@@ -75,7 +77,8 @@ def draw_orders(
     rate = np.where(is_gbp, pound_rates[orders["day"]], 1.0)
     share = rng.choice([0.1, 0.15, 0.2, 0.3], count)
     has_discount = rng.random(count) < of["discount_probability"].to_numpy()
-    has_discount |= orders["action"].to_numpy() >= 0
+    gives_discount = np.array([a.offer_type in DISCOUNT_OFFERS for a in ACTIONS] + [False])
+    has_discount |= gives_discount[orders["credited"]]
     net_cents = np.maximum(np.rint(100 * net / rate), 100).astype("int64")
     gross = np.rint(net_cents / (1 - share * has_discount)).astype("int64")
     orders["is_gbp"] = is_gbp
@@ -162,7 +165,7 @@ def orders_table(
     net = orders["gross_cents"].to_numpy() - orders["discount_cents"].to_numpy()
     tax = np.rint(net * VALUE_ADDED_TAX / (1 + VALUE_ADDED_TAX)).astype("int64")
     shipping = np.where(is_web & (net < 6000), 490, 0)
-    action = orders["action"].to_numpy()
+    action = orders["credited"].to_numpy()
     is_credited = (action >= 0) & (rng.random(count) < 0.8)
     coupon = text.pick([a.code for a in ACTIONS], np.maximum(action, 0))
     credited = text.pick([action_id(a, clock) for a in ACTIONS], np.maximum(action, 0))
