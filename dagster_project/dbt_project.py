@@ -27,6 +27,8 @@ from dagster_project.lineage import fingerprint, folder_hash
 
 DBT_FOLDER = PROJECT_ROOT / "dbt"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
+CODE_METADATA = "dbt_code"
 SOURCE_PATTERNS = ("*.sql", "*.yml", "*.csv")
 
 
@@ -104,11 +106,12 @@ class InstalledDbt(DbtCliResource):
         return Version(version("dbt-core"))
 
 
-def run_to_the_end(run: DbtCliInvocation) -> Iterator[Any]:
+def run_to_the_end(run: DbtCliInvocation, context: dg.AssetExecutionContext) -> Iterator[Any]:
     """Events of a dbt run, with row counts, columns and column lineage, once dbt has finished.
 
     dagster-dbt's own stream polls in a loop while DuckDB's file is still dbt's, and so takes one of
-    dbt's processors. What dbt left on disk is removed after a run that succeeded.
+    dbt's processors. Lineage depends on the SQL alone, and working it out takes longer than the
+    SQL: it is kept until the project changes. What dbt left on disk goes after a good run.
     """
     events: list[Any] = []
     failure: Exception | None = None
@@ -117,10 +120,32 @@ def run_to_the_end(run: DbtCliInvocation) -> Iterator[Any]:
             events.append(event)
     except Exception as error:
         failure = error
-    yield from DbtEventIterator(iter(events), run).fetch_row_counts().fetch_column_metadata()
+    code = {CODE_METADATA: dbt_code_hash()}
+    known = {key: last_columns(context.instance, key) for key in context.selected_asset_keys}
+    counted = DbtEventIterator(iter(events), run).fetch_row_counts()
+    is_known = all(columns.get(CODE_METADATA) == code[CODE_METADATA] for columns in known.values())
+    for event in counted if is_known else counted.fetch_column_metadata():
+        if isinstance(event, dg.Output):
+            kept = known[context.asset_key_for_output(event.output_name)] if is_known else {}
+            yield event.with_metadata({**event.metadata, **kept, **code})
+        else:
+            yield event
     if failure is not None:
         raise failure
     shutil.rmtree(run.target_path, ignore_errors=True)
+
+
+def last_columns(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
+    """Column schema and lineage of the last build, and the code they hold for.
+
+    The UI shows those of the latest materialization only, so they are repeated with each.
+    """
+    event = instance.get_latest_materialization_event(key)
+    last = event.asset_materialization if event else None
+    found = {name: last.metadata[name] for name in COLUMNS if name in last.metadata} if last else {}
+    if last and CODE_METADATA in last.metadata:
+        found[CODE_METADATA] = last.metadata[CODE_METADATA].value
+    return found
 
 
 def dbt_resource(config: Config) -> DbtCliResource:

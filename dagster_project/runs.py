@@ -71,8 +71,8 @@ def run_everything(
     closed = close_dead_runs(instance)
     for run in unfinished_runs(instance):
         print(
-            f"  waiting for run {run.run_id[:8]} (job {run.job_name}), which may hold the warehouse;"
-            " if its process is gone, terminate it in the UI",
+            f"  waiting for run {run.run_id[:8]} (job {run.job_name}), which may hold the "
+            "warehouse; if its process is gone, terminate it in the UI",
             file=sys.stderr,
         )
     tags = process_tags() | ({FORCE_TAG: "true"} if force else {})

@@ -18,6 +18,7 @@ from dagster_project.dbt_project import (
     dbt_code_hash,
     dbt_variables,
     ensure_manifest,
+    last_columns,
     run_to_the_end,
     set_environment,
 )
@@ -36,7 +37,6 @@ PROMOTED = """
     join models.table_lineage using (as_of_date)
     where is_promoted and table_name = 'promotion' order by as_of_date
 """
-COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
 
 
 def _build(
@@ -68,7 +68,7 @@ def _build(
         # These views hold one date; the features alone would be built from the date before.
         parts = ["build", "--select", FEATURE_PARTS, *dbt_variables(config)]
         dbt.cli(parts, manifest=MANIFEST).wait()
-    yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context))
+    yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context), context)
     if not context.is_subset:
         with clientela.warehouse() as warehouse:
             _record(warehouse, step, context)
@@ -80,7 +80,7 @@ def _unchanged(context: dg.AssetExecutionContext) -> Iterator[Any]:
     Tests that only warn keep the result of the last build and are not repeated.
     """
     for key in _topological(context):
-        kept = _columns_of_last_build(context.instance, key)
+        kept = last_columns(context.instance, key)
         yield dg.MaterializeResult(asset_key=key, metadata=kept | {"unchanged": True})
     for spec in context.assets_def.check_specs:
         if spec.blocking and spec.key in context.selected_asset_check_keys:
@@ -90,13 +90,6 @@ def _unchanged(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 passed=True,
                 metadata={"unchanged": True},
             )
-
-
-def _columns_of_last_build(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
-    """Column schema and lineage: the UI shows those of the latest materialization only."""
-    event = instance.get_latest_materialization_event(key)
-    last = event.asset_materialization if event else None
-    return {name: last.metadata[name] for name in COLUMNS if name in last.metadata} if last else {}
 
 
 def _topological(context: dg.AssetExecutionContext) -> list[dg.AssetKey]:
