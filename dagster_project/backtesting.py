@@ -179,7 +179,11 @@ def past_blocks(
     for horizon in horizons_days:
         tested = [length for length, *_ in rows if length <= horizon]
         length = max(tested, default=0)
-        totals = {row[1]: row[2:] for row in rows if row[0] == length and row[2] > 0}
+        totals = {
+            row[1]: row[2:]
+            for row in rows
+            if row[0] == length and min(row[2] or 0, row[3] or 0) > 0
+        }
         chosen = _not_overlapping(set(totals), length, as_of_date)
         blocks[horizon] = [(float(totals[day][0]), float(totals[day][1])) for day in chosen]
     return blocks

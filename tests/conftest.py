@@ -62,7 +62,7 @@ class Shop:
         )
 
 
-def make_shop(home: Path, customers: int, seed: int) -> Shop:
+def _make_shop(home: Path, customers: int, seed: int) -> Shop:
     """Files of a small shop, and a config.yml of its own with a shorter sampling."""
     from models_py.simulate import write_retailer
 
@@ -76,10 +76,16 @@ def make_shop(home: Path, customers: int, seed: int) -> Shop:
 
 
 @pytest.fixture(scope="session")
+def make_shop():
+    """Call with home, number of customers and seed to get the files of another shop."""
+    return _make_shop
+
+
+@pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
     """A shop of 1,500 people, run through the whole line once by the command line."""
-    shop = make_shop(tmp_path_factory.mktemp("home with space") / "shop", 1_500, 11)
-    done = shop.clientela("run", "--back", "2")
+    shop = _make_shop(tmp_path_factory.mktemp("home with space") / "shop", 1_500, 11)
+    done = shop.clientela("run", "--back", "1")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     shop.summary = done.stdout
     return shop

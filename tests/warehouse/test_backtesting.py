@@ -1,0 +1,122 @@
+"""What past forecasts say of today's intervals, on hand-made backtest tables.
+
+Add here a rule about origins, blocks or status. The scores themselves are tested in tests/models.
+"""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from dagster_project import backtesting
+from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, MODEL_VERSIONS
+from dagster_project.warehouse import open_warehouse
+
+TODAY = dt.date(2024, 12, 31)
+SLICES = ("all", "repeat_buyers", "top_decile")
+
+
+@pytest.fixture
+def warehouse(tmp_path):
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        yield warehouse
+
+
+def write(warehouse, table, rows):
+    frame = pd.DataFrame(rows).reindex(columns=table.column_names)
+    warehouse.replace_slice(table, frame, {})
+
+
+def calibration(coverage, origin=dt.date(2024, 9, 30), horizon=30, count=1000):
+    return [
+        {
+            "as_of_date": TODAY,
+            "origin_date": origin,
+            "horizon_days": horizon,
+            "slice": name,
+            "model": "mbg_nbd",
+            "quantity": "revenue",
+            "nominal_level": 0.9,
+            "observed_coverage": 0.95,
+            "pit_coverage": share,
+            "customers_count": count,
+        }
+        for name, share in zip(SLICES, coverage, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("coverage", "status"),
+    [
+        ((0.90, 0.91, 0.88), "calibrated"),
+        ((0.90, 0.91, 0.82), "uncalibrated"),
+        ((0.90, 0.94, 0.90), "uncalibrated"),
+        ((0.80, 0.90, 0.90), "uncalibrated"),
+    ],
+)
+def test_every_slice_must_be_within_three_points(warehouse, coverage, status):
+    write(warehouse, LTV_CALIBRATION, calibration(coverage))
+    found = backtesting.interval_status(warehouse, TODAY, (30, 90))
+    assert found == {30: status, 90: "extrapolated"}
+
+
+def test_overlapping_origins_count_once(warehouse):
+    good, bad = (0.90, 0.90, 0.90), (0.70, 0.70, 0.70)
+    rows = calibration(good, dt.date(2024, 9, 30), 90) + calibration(bad, dt.date(2024, 8, 31), 90)
+    write(warehouse, LTV_CALIBRATION, rows)
+    assert backtesting.interval_status(warehouse, TODAY, (90,)) == {90: "calibrated"}
+
+
+def totals(origin, horizon, actual, predicted):
+    common = {
+        "as_of_date": TODAY,
+        "origin_date": origin,
+        "horizon_days": horizon,
+        "slice": "all",
+        "model": "mbg_nbd",
+        "customers_count": 10,
+    }
+    return [
+        common | {"metric": "revenue_actual_total", "value": actual},
+        common | {"metric": "revenue_predicted_total", "value": predicted},
+    ]
+
+
+def test_blocks_do_not_overlap_and_are_no_longer_than_the_horizon(warehouse):
+    rows = [
+        *totals(dt.date(2024, 11, 30), 30, 100.0, 90.0),
+        *totals(dt.date(2024, 10, 31), 30, 110.0, 95.0),
+        *totals(dt.date(2024, 9, 30), 90, 300.0, 280.0),
+        *totals(dt.date(2024, 8, 31), 90, 310.0, 285.0),
+    ]
+    write(warehouse, LTV_BACKTESTS, rows)
+    blocks = backtesting.past_blocks(warehouse, TODAY, (30, 90, 365), "revenue")
+    assert blocks[30] == [(100.0, 90.0), (110.0, 95.0)]
+    assert blocks[90] == [(300.0, 280.0)]
+    assert blocks[365] == blocks[90]
+    assert backtesting.past_blocks(warehouse, TODAY, (30,), "orders") == {30: []}
+
+
+def test_origins_have_finished_features_and_a_model_of_their_time(warehouse):
+    write(
+        warehouse,
+        MODEL_VERSIONS,
+        [
+            {
+                "model_version_id": "v",
+                "model": "lifetime_value",
+                "data_end_date": dt.date(2024, 6, 15),
+                "status": "promoted",
+            }
+        ],
+    )
+    for day in ("2024-05-31", "2024-06-15", "2024-06-30", "2024-07-10", "2024-12-31"):
+        warehouse.connection.execute(
+            "insert into models.table_lineage values ('dbt_features', ?, 'r', 'f', 1, 'h')", [day]
+        )
+    assert backtesting.origins(warehouse, TODAY) == [dt.date(2024, 6, 15), dt.date(2024, 6, 30)]
+    assert backtesting.is_due(warehouse, TODAY, dt.date(2024, 6, 15), (30,))
+    write(warehouse, LTV_CALIBRATION, calibration((0.9, 0.9, 0.9)))
+    later = TODAY + dt.timedelta(days=1)
+    assert not backtesting.is_due(warehouse, later, dt.date(2024, 6, 15), (30,))
+    assert backtesting.is_due(warehouse, later, later, (30,))
