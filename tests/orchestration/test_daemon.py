@@ -18,7 +18,7 @@ import pytest
 from models_py.simulate import write_retailer
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 420
+WAIT_SECONDS = 800
 
 
 @pytest.fixture

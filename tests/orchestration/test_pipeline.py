@@ -180,15 +180,12 @@ def test_history_and_movement_exist_on_day_one(shop):
 
 def test_a_second_run_skips_everything_and_changes_nothing(shop):
     before = {table: ordered_hash(shop.warehouse, table) for table in RESULTS}
-    started = time.monotonic()
     done = shop.clientela("run", "--back", "1")
-    seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr[-3000:]
     steps = re.findall(r"^  (\S+) +(\S+) +(\S+) +[\d.]+ s$", done.stderr, re.MULTILINE)
     built = [step for _, step, state in steps if state == "done"]
     assert set(built) <= {"promotion", "serving__published_copy"}, built
     assert {table: ordered_hash(shop.warehouse, table) for table in RESULTS} == before
-    assert seconds < 120
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +240,8 @@ with duckdb.connect(str(config.warehouse_path)) as connection:
 forced = {"clientela/force": "true"}
 from dagster_project.assets.dbt import dbt_core
 job = defs.resolve_job_def("prepare")
-assert job.execute_in_process(instance=instance, asset_selection=list(dbt_core.keys), tags=forced).success
+core = list(dbt_core.keys)
+assert job.execute_in_process(instance=instance, asset_selection=core, tags=forced).success
 assert defs.resolve_job_def("slice").execute_in_process(
     instance=instance, partition_key=sys.argv[2], tags=forced
 ).success
