@@ -13,7 +13,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from dagster_project.config import Config
+from dagster_project.config import PROJECT_ROOT, Config
 from dagster_project.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
@@ -174,7 +174,5 @@ def _money(value: object) -> str:
 
 
 def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    # Not from the working folder: dagster-dbt's threads may have left it changed.
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
