@@ -50,8 +50,7 @@ MOVEMENT = """
     from serving.customer_journey where as_of_date = ?
 """
 PERSONS = """
-    select count(*), count(distinct customer_id),
-        (select count(*) from raw.landed_tables where is_delivered)
+    select count(*), count(distinct customer_id)
     from identity.customers_map
 """
 EXAMPLE_QUERY = (
@@ -91,7 +90,7 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
         console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
-    records, persons, _ = warehouse.connection.execute(PERSONS).fetchall()[0]
+    records, persons = warehouse.connection.execute(PERSONS).fetchall()[0]
     console.print(f"{records:,} source records are {persons:,} persons.\n")
 
 

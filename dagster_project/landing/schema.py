@@ -17,18 +17,10 @@ from dagster_project.landing.delivery import (
     text_select,
 )
 from dagster_project.source_contract import Shape
+from dagster_project.warehouse import SCHEMAS
 
 # Schemas that a run writes: reading from them would feed a run with its own results.
-OWN_SCHEMAS = {
-    "raw",
-    "staging",
-    "identity",
-    "intermediate",
-    "marts",
-    "predictions",
-    "serving",
-    "models",
-}
+OWN_SCHEMAS = set(SCHEMAS)
 
 
 @dataclass(frozen=True)
