@@ -50,6 +50,9 @@ def live_shop(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_daemon_runs_the_daily_schedule(live_shop):
     home, yesterday = live_shop
+    # The storage is made before the daemon starts: two processes that both make it collide.
+    instance = dg.DagsterInstance.get()
+    assert not instance.get_runs() and not instance.all_instigator_state()
     daemon = subprocess.Popen(
         [str(Path(sys.executable).parent / "dagster-daemon"), "run", "-w", "workspace.yaml"],
         cwd=ROOT,
@@ -58,7 +61,7 @@ def test_the_daemon_runs_the_daily_schedule(live_shop):
         start_new_session=True,
     )
     try:
-        run = wait_for_run(dg.DagsterInstance.get())
+        run = wait_for_run(instance)
     finally:
         os.killpg(daemon.pid, signal.SIGTERM)
         try:
