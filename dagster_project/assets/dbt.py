@@ -1,4 +1,4 @@
-"""The dbt models as four sets of assets, split where Python stands between them.
+"""The dbt models as five sets of assets, split where Python stands between them.
 
 Add a set when Python must read one dbt model before another is built. Names and environment are in
 dbt_project.py.
@@ -111,16 +111,30 @@ def _record(warehouse: Any, step: Step, context: dg.AssetExecutionContext) -> No
 @dbt_assets(
     manifest=MANIFEST,
     name="dbt_staging",
-    select="fqn:clientela.staging fqn:clientela.identity",
-    exclude=AFTER_MAP,
+    select="fqn:clientela.staging",
     dagster_dbt_translator=RoomTranslator(),
     pool=POOL,
 )
 def dbt_staging(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
 ) -> Iterator[Any]:
-    """Raw to staging and the identifiers of every record."""
+    """Raw to typed, checked and accepted rows; the rest to quarantine."""
     yield from _build(context, dbt, clientela, "dbt_staging", [("raw", None)])
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="dbt_identity",
+    select="fqn:clientela.identity",
+    exclude=AFTER_MAP,
+    dagster_dbt_translator=RoomTranslator(),
+    pool=POOL,
+)
+def dbt_identity(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """Everyone who was ever seen, with the identifiers that may join them."""
+    yield from _build(context, dbt, clientela, "dbt_identity", [("dbt_staging", None)])
 
 
 @dbt_assets(
@@ -174,4 +188,4 @@ def dbt_serving(
     yield from _build(context, dbt, clientela, "dbt_serving", [("dbt_core", None)], promoted)
 
 
-DBT_ASSETS = [dbt_staging, dbt_core, dbt_features, dbt_serving]
+DBT_ASSETS = [dbt_staging, dbt_identity, dbt_core, dbt_features, dbt_serving]

@@ -44,7 +44,7 @@ def customers_map(
             warehouse,
             CUSTOMERS_MAP.full_name,
             None,
-            [("dbt_staging", None)],
+            [("dbt_identity", None)],
             None,
             code_hash("models_py.record_linkage", __name__),
         )

@@ -1,0 +1,78 @@
+"""The contract of every table that Python writes: columns, types, grain and meaning.
+
+Add a table in the module of its room before an asset writes it, and list it here: the warehouse
+creates it, Dagster shows its columns, `docs/tables.md` is made from it. SQL-made tables stay out:
+their columns are described in the dbt project.
+"""
+
+from dagster_project.result_tables.columns import ResultTable
+from dagster_project.result_tables.identity import (
+    CUSTOMERS_MAP,
+)
+from dagster_project.result_tables.lifetime_value import (
+    CUSTOMER_LTV,
+    LTV_BACKTESTS,
+    LTV_CALIBRATION,
+    PORTFOLIO_LTV,
+)
+from dagster_project.result_tables.models import (
+    KPI_RECONCILIATION,
+    MODEL_PARAMETERS,
+    MODEL_VERSIONS,
+    PIPELINE_RUNS,
+    PROMOTED_DATES,
+    TABLE_LINEAGE,
+)
+from dagster_project.result_tables.segments import (
+    CUSTOMER_LAYER_CLUSTERS,
+    CUSTOMER_LIFECYCLE,
+    CUSTOMER_MICROSEGMENTS,
+    MICROSEGMENT_LINEAGE,
+    MICROSEGMENT_PROFILES,
+    MICROSEGMENTS,
+)
+
+__all__ = [
+    "CUSTOMERS_MAP",
+    "CUSTOMER_LAYER_CLUSTERS",
+    "CUSTOMER_LIFECYCLE",
+    "CUSTOMER_LTV",
+    "CUSTOMER_MICROSEGMENTS",
+    "KPI_RECONCILIATION",
+    "LTV_BACKTESTS",
+    "LTV_CALIBRATION",
+    "MICROSEGMENTS",
+    "MICROSEGMENT_LINEAGE",
+    "MICROSEGMENT_PROFILES",
+    "MODEL_PARAMETERS",
+    "MODEL_VERSIONS",
+    "PIPELINE_RUNS",
+    "PORTFOLIO_LTV",
+    "PROMOTED_DATES",
+    "RESULT_TABLES",
+    "TABLE_LINEAGE",
+    "ResultTable",
+]
+
+RESULT_TABLES: dict[str, ResultTable] = {
+    table.full_name: table
+    for table in (
+        CUSTOMERS_MAP,
+        CUSTOMER_LTV,
+        PORTFOLIO_LTV,
+        LTV_BACKTESTS,
+        LTV_CALIBRATION,
+        CUSTOMER_LIFECYCLE,
+        CUSTOMER_LAYER_CLUSTERS,
+        CUSTOMER_MICROSEGMENTS,
+        MICROSEGMENTS,
+        MICROSEGMENT_PROFILES,
+        MICROSEGMENT_LINEAGE,
+        MODEL_VERSIONS,
+        MODEL_PARAMETERS,
+        PROMOTED_DATES,
+        KPI_RECONCILIATION,
+        PIPELINE_RUNS,
+        TABLE_LINEAGE,
+    )
+}

@@ -1,0 +1,92 @@
+"""Tables of lifetime value: predictions of customers and of the whole, and how right they were.
+
+Add a table here before a lifetime-value asset writes it. Fitted parameters are in models.py.
+"""
+
+from __future__ import annotations
+
+from dagster_project.result_tables.columns import (
+    AS_OF,
+    CUSTOMER_ID,
+    HORIZON,
+    OBSERVED,
+    STATUS,
+    VERSION,
+    ResultTable,
+    quantiles,
+)
+
+CUSTOMER_LTV = ResultTable(
+    "predictions",
+    "customer_ltv",
+    "One row per customer with a purchase, as_of_date and horizon: observed and predicted value.",
+    (
+        CUSTOMER_ID,
+        AS_OF,
+        HORIZON,
+        VERSION,
+        *OBSERVED,
+        *quantiles("predicted_orders", "Purchase days within the horizon"),
+        *quantiles("predicted_revenue", "Net revenue within the horizon, undiscounted"),
+        *quantiles("predicted_margin", "Margin within the horizon; NULL when cost is unknown"),
+        *quantiles("predicted_present_value", "Net revenue within the horizon, discounted"),
+        ("purchase_probability", "DOUBLE", "P(at least one purchase within the horizon)."),
+        ("alive_probability", "DOUBLE", "P(still a customer at as_of_date)."),
+        ("expected_next_order_date", "DATE", "Median next purchase day if alive; NULL when far."),
+        *quantiles("expected_order_value", "Mean value of this customer's purchase day"),
+        STATUS,
+    ),
+)
+
+PORTFOLIO_LTV = ResultTable(
+    "predictions",
+    "portfolio_ltv",
+    "One row per as_of_date and horizon: the whole base, from summed draws.",
+    (
+        AS_OF,
+        HORIZON,
+        VERSION,
+        ("customers_count", "BIGINT", "Customers with at least one purchase."),
+        *OBSERVED,
+        *quantiles("predicted_orders", "Purchase days of today's customers within the horizon"),
+        *quantiles("predicted_revenue", "Their net revenue, model discrepancy included"),
+        ("discrepancy_blocks_count", "INTEGER", "Past blocks that the discrepancy learned from."),
+        STATUS,
+    ),
+)
+
+LTV_BACKTESTS = ResultTable(
+    "predictions",
+    "ltv_backtests",
+    "One row per as_of_date (of the test), origin, horizon, slice of customers, model and metric.",
+    (
+        AS_OF,
+        ("origin_date", "DATE", "The date the forecast was made from."),
+        HORIZON,
+        ("slice", "VARCHAR", "all, repeat_buyers (x > 0) or top_decile of predicted value."),
+        ("model", "VARCHAR", "The model or the naive baseline."),
+        ("metric", "VARCHAR", "What is measured."),
+        ("value", "DOUBLE", "The measure."),
+        ("customers_count", "BIGINT", "Customers in the slice."),
+        VERSION,
+    ),
+)
+
+LTV_CALIBRATION = ResultTable(
+    "predictions",
+    "ltv_calibration",
+    "One row per as_of_date (of the test), origin, horizon, slice, quantity and nominal level.",
+    (
+        AS_OF,
+        ("origin_date", "DATE", "The date the forecast was made from."),
+        HORIZON,
+        ("slice", "VARCHAR", "all, repeat_buyers (x > 0) or top_decile of predicted value."),
+        ("model", "VARCHAR", "The model that made the intervals."),
+        ("quantity", "VARCHAR", "orders or revenue."),
+        ("nominal_level", "DOUBLE", "Nominal probability of the central interval."),
+        ("observed_coverage", "DOUBLE", "Share of customers inside the raw interval."),
+        ("pit_coverage", "DOUBLE", "Share of randomised PIT values inside the central interval."),
+        ("customers_count", "BIGINT", "Customers in the slice."),
+        VERSION,
+    ),
+)

@@ -1,0 +1,95 @@
+"""Tables of room models: fits, gates, runs and where every slice comes from.
+
+Add a table here that says something of a run or a fit rather than of a customer. It is the only
+room with run ids and clock times.
+"""
+
+from __future__ import annotations
+
+from dagster_project.result_tables.columns import AS_OF, VERSION, ResultTable
+
+MODEL_VERSIONS = ResultTable(
+    "models",
+    "model_versions",
+    "One row per fitted model.",
+    (
+        VERSION,
+        ("model", "VARCHAR", "lifetime_value or microsegmentation."),
+        ("data_end_date", "DATE", "Last day of the data it was fitted on."),
+        ("status", "VARCHAR", "promoted, rejected, or superseded by a later fit on the same day."),
+        ("rejected_because", "VARCHAR", "The gate that failed, with its number."),
+        ("customers_count", "BIGINT", "Customers in the training rows."),
+        ("groups_count", "BIGINT", "Rows of sufficient statistics the sampler saw."),
+        ("rhat_max", "DOUBLE", "Largest R-hat."),
+        ("ess_bulk_min", "DOUBLE", "Smallest bulk effective sample size."),
+        ("ess_tail_min", "DOUBLE", "Smallest tail effective sample size."),
+        ("divergences", "BIGINT", "Divergent transitions."),
+        ("ebfmi_min", "DOUBLE", "Smallest energy Bayesian fraction of missing information."),
+        ("settings", "VARCHAR", "Settings as JSON."),
+        ("input_fingerprint", "VARCHAR", "Hash of data, settings and code that made it."),
+    ),
+)
+
+MODEL_PARAMETERS = ResultTable(
+    "models",
+    "model_parameters",
+    "One row per fitted model, draw and parameter: thinned posterior draws, or point values.",
+    (
+        VERSION,
+        ("model", "VARCHAR", "Part of the model the parameter belongs to."),
+        ("draw", "INTEGER", "Draw number, the same over all parameters; NULL for point values."),
+        ("parameter", "VARCHAR", "Parameter name."),
+        ("value", "DOUBLE", "Its value."),
+    ),
+)
+
+PROMOTED_DATES = ResultTable(
+    "models",
+    "promoted_dates",
+    "One row per as_of_date built: may it be shown as current.",
+    (
+        AS_OF,
+        ("is_promoted", "BOOLEAN", "True when every gate was passed."),
+        ("reason", "VARCHAR", "What refused it, or 'all gates passed'."),
+    ),
+)
+
+KPI_RECONCILIATION = ResultTable(
+    "models",
+    "kpi_reconciliation",
+    "One row per as_of_date and check: two totals that must agree.",
+    (
+        AS_OF,
+        ("check_name", "VARCHAR", "What is compared."),
+        ("left_value", "DECIMAL(18,2)", "The first total."),
+        ("right_value", "DECIMAL(18,2)", "The second total."),
+        ("difference", "DECIMAL(18,2)", "left_value - right_value."),
+        ("is_passed", "BOOLEAN", "True when they agree."),
+    ),
+)
+
+PIPELINE_RUNS = ResultTable(
+    "models",
+    "pipeline_runs",
+    "One row per run and step that wrote to the warehouse.",
+    (
+        ("run_id", "VARCHAR", "Dagster run."),
+        ("step", "VARCHAR", "Asset or set of assets."),
+        ("as_of_date", "DATE", "Slice; NULL for unpartitioned steps."),
+        ("written_at", "TIMESTAMP", "Clock time of the write (UTC)."),
+    ),
+)
+
+TABLE_LINEAGE = ResultTable(
+    "models",
+    "table_lineage",
+    "One row per table and slice: which run made it, from what, and what it holds.",
+    (
+        ("table_name", "VARCHAR", "schema.table, or the name of a step."),
+        ("as_of_date", "DATE", "Slice; NULL for unpartitioned tables."),
+        ("run_id", "VARCHAR", "Run that made it."),
+        ("input_fingerprint", "VARCHAR", "Hash of inputs, settings and code."),
+        ("row_count", "BIGINT", "Rows."),
+        ("content_hash", "VARCHAR", "Hash of the ordered rows."),
+    ),
+)

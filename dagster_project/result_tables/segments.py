@@ -1,0 +1,104 @@
+"""Tables of segmentation: stages, layers, micro-segments and what became of them.
+
+Add a table here before a segment asset writes it. Fitted parameters are in models.py.
+"""
+
+from __future__ import annotations
+
+from dagster_project.result_tables.columns import AS_OF, CUSTOMER_ID, VERSION, ResultTable
+
+CUSTOMER_LIFECYCLE = ResultTable(
+    "predictions",
+    "customer_lifecycle",
+    "One row per customer and as_of_date: the lifecycle stage and the rule that gave it.",
+    (
+        CUSTOMER_ID,
+        AS_OF,
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("stage_rule", "VARCHAR", "The rule that decided, with its numbers."),
+        VERSION,
+    ),
+)
+
+CUSTOMER_LAYER_CLUSTERS = ResultTable(
+    "predictions",
+    "customer_layer_clusters",
+    "One row per customer, as_of_date and layer: the cluster within the customer's stage.",
+    (
+        CUSTOMER_ID,
+        AS_OF,
+        ("layer", "VARCHAR", "The context that was clustered."),
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("cluster_key", "VARCHAR", "Cluster, by a key that survives refits."),
+        ("distance", "DOUBLE", "Distance to the centre in scaled units."),
+        (
+            "assignment_margin",
+            "DOUBLE",
+            "1 - distance / distance to the next centre; NULL if k = 1.",
+        ),
+        VERSION,
+    ),
+)
+
+CUSTOMER_MICROSEGMENTS = ResultTable(
+    "predictions",
+    "customer_microsegments",
+    "One row per customer and as_of_date: the micro-segment.",
+    (
+        CUSTOMER_ID,
+        AS_OF,
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("microsegment_key", "VARCHAR", "Micro-segment, by a key that survives refits."),
+        ("pattern", "VARCHAR", "The clusters of all layers that make the micro-segment."),
+        ("fallback_level", "INTEGER", "Layers dropped because the cell was under the floor."),
+        VERSION,
+    ),
+)
+
+MICROSEGMENTS = ResultTable(
+    "predictions",
+    "microsegments",
+    "One row per micro-segment and as_of_date.",
+    (
+        ("microsegment_key", "VARCHAR", "Micro-segment."),
+        AS_OF,
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("microsegment_name", "VARCHAR", "A name people can say."),
+        ("pattern", "VARCHAR", "The clusters of all layers that make the micro-segment."),
+        ("customers_count", "BIGINT", "Customers in it."),
+        VERSION,
+    ),
+)
+
+MICROSEGMENT_PROFILES = ResultTable(
+    "predictions",
+    "microsegment_profiles",
+    "One row per micro-segment, as_of_date and feature: what sets it apart.",
+    (
+        ("microsegment_key", "VARCHAR", "Micro-segment."),
+        AS_OF,
+        ("feature", "VARCHAR", "Column of marts.fct_customer_features."),
+        ("mean", "DOUBLE", "Mean in the micro-segment."),
+        ("stage_mean", "DOUBLE", "Mean in its stage."),
+        ("standardised_gap", "DOUBLE", "(mean - stage mean) / standard deviation in the stage."),
+        VERSION,
+    ),
+)
+
+MICROSEGMENT_LINEAGE = ResultTable(
+    "predictions",
+    "microsegment_lineage",
+    "One row per refit (as_of_date), old and new cluster key: what became of the clusters.",
+    (
+        AS_OF,
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("layer", "VARCHAR", "The context that was clustered, or microsegment."),
+        ("old_key", "VARCHAR", "Cluster before the refit; NULL when born."),
+        ("new_key", "VARCHAR", "Cluster after the refit; NULL when retired."),
+        ("customers_count", "BIGINT", "Customers in both."),
+        ("overlap_share", "DOUBLE", "Share of the old cluster's customers found in the new one."),
+        ("jaccard", "DOUBLE", "Intersection over union of the two memberships."),
+        ("decision", "VARCHAR", "continued, split, merged, born or retired."),
+        VERSION,
+    ),
+)
