@@ -43,12 +43,16 @@ def customers(folder: Path) -> pd.DataFrame:
     )
 
 
+def repeat_buyers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Those of `customers` whose repeat purchases have a value, as the spend model wants them."""
+    named = frame.rename(columns={"repeat_purchase_days_count": "repeat_purchases_count"})
+    return named[(named["repeat_purchases_count"] > 0) & (named["repeat_amount_sum"] > 0)]
+
+
 def measure(folder: Path) -> pd.DataFrame:
     """Posterior mean and sd of every parameter, the published value, and their distance in sds."""
     frame = customers(folder)
-    grouped = group_purchases(frame)
-    named = frame.rename(columns={"repeat_purchase_days_count": "repeat_purchases_count"})
-    buyers = named[(named["repeat_purchases_count"] > 0) & (named["repeat_amount_sum"] > 0)]
+    grouped, buyers = group_purchases(frame), repeat_buyers(frame)
     draws = {
         name: purchases.fit(grouped, name, Sampling(), 4000, 1)[0] for name in ("bg_nbd", "mbg_nbd")
     }

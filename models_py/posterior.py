@@ -61,10 +61,12 @@ def diagnose(trace: Any, names: Sequence[str]) -> dict[str, float]:
     }
 
 
-def failed_gates(diagnostics: Mapping[str, float]) -> list[str]:
-    """Name what `diagnose` measured outside `GATES`, one sentence each; empty when healthy."""
+def failed_gates(
+    diagnostics: Mapping[str, float], gates: Mapping[str, tuple[str, float]] = GATES
+) -> list[str]:
+    """Name what `diagnose` measured outside `gates`, one sentence each; empty when healthy."""
     failures = []
-    for name, (sense, limit) in GATES.items():
+    for name, (sense, limit) in gates.items():
         measured = diagnostics[name]
         passed = measured <= limit if sense == "<=" else measured >= limit
         if not passed:  # also when the measure is NaN

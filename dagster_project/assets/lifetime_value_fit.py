@@ -211,21 +211,22 @@ def lifetime_value_version(
 
 
 def _failed_gates(by_model: dict[str, dict[str, float]], config: Config) -> list[str]:
-    """What lies outside the gates of config.yml, in words; NaN fails."""
-    gates = config.lifetime_value.gates
-    problems = []
-    for model, found in by_model.items():
-        limits = {
-            "rhat_max": found["rhat_max"] <= gates.rhat_max,
-            "ess_bulk_min": found["ess_bulk_min"] >= gates.ess_min,
-            "ess_tail_min": found["ess_tail_min"] >= gates.ess_min,
-            "ebfmi_min": found["ebfmi_min"] >= gates.ebfmi_min,
-            "divergences": found["divergences"] <= gates.divergences_max,
-        }
-        problems += [
-            f"{model} {name} is {found[name]:.4g}" for name, ok in limits.items() if not ok
-        ]
-    return problems
+    """What lies outside the gates of config.yml, in words."""
+    from models_py.posterior import failed_gates
+
+    limits = config.lifetime_value.gates
+    gates = {
+        "rhat_max": ("<=", limits.rhat_max),
+        "ess_bulk_min": (">=", limits.ess_min),
+        "ess_tail_min": (">=", limits.ess_min),
+        "ebfmi_min": (">=", limits.ebfmi_min),
+        "divergences": ("<=", limits.divergences_max),
+    }
+    return [
+        f"{model} {failure}"
+        for model, found in by_model.items()
+        for failure in failed_gates(found, gates)
+    ]
 
 
 def _worst(by_model: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -68,8 +68,8 @@ class Futures:
 def keyed_generator(customer_id: str, random_state: int, stream: int = 0) -> np.random.Generator:
     """A generator that depends on the customer, the seed and the stream, and on nothing else.
 
-    The as-of date is left out on purpose: the same customer on two dates sees the same luck, so
-    that a change of value between dates shows what was learned, not new dice.
+    The as-of date is left out on purpose: the same customer has the same random numbers on every
+    date, so that a change of value between dates shows what was learned, not new dice.
     """
     digest = hashlib.blake2b(str(customer_id).encode(), digest_size=8).digest()
     seed = (int(random_state) % 2**56) * 2**8 + stream

@@ -4,48 +4,23 @@ Add here a comparison with a figure that someone else has published on this samp
 Recovery of simulated truth is in `test_lifetime_value_sampling`.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.cdnow import customers
+from benchmarks.cdnow import repeat_buyers as buyers_of
 from models_py.lifetime_value import Sampling, group_purchases, purchases, spend_means
-
-DATA = Path(
-    os.environ.get(
-        "CLIENTELA_TEST_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    )
-)
-CUT = pd.Timestamp("1997-09-30")
 
 
 @pytest.fixture(scope="module")
-def cdnow() -> pd.DataFrame:
-    path = DATA / "cdnow_sample_transactions.parquet"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not in {DATA}; set CLIENTELA_TEST_DATA to its folder")
-    rows = pd.read_parquet(path)
-    days = rows[rows["date"] <= CUT].groupby(["customer_id", "date"], as_index=False)
-    days = days["dollar_value"].sum()
-    by_customer = days.groupby("customer_id")
-    first, last = by_customer["date"].min(), by_customer["date"].max()
-    total, first_amount = by_customer["dollar_value"].sum(), by_customer["dollar_value"].first()
-    return pd.DataFrame(
-        {
-            "repeat_purchase_days_count": by_customer.size() - 1,
-            "active_span_days": (last - first).dt.days,
-            "tenure_days": (CUT - first).dt.days,
-            "repeat_amount_sum": total - first_amount,
-        }
-    )
+def cdnow(test_data) -> pd.DataFrame:
+    return customers(test_data)
 
 
 @pytest.fixture(scope="module")
 def repeat_buyers(cdnow) -> pd.DataFrame:
-    named = cdnow.rename(columns={"repeat_purchase_days_count": "repeat_purchases_count"})
-    return named[(named["repeat_purchases_count"] > 0) & (named["repeat_amount_sum"] > 0)]
+    return buyers_of(cdnow)
 
 
 @pytest.mark.parametrize(
