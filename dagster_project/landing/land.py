@@ -155,7 +155,7 @@ def _report(
         missing_shapes=tuple(
             name
             for name in SHAPES
-            if not parts.get(name) and name not in mapped
+            if name in source.contract and not parts.get(name) and name not in mapped
         ),
         unused=source.unused,
         notes=tuple(note for found in parts.values() for part in found for note in part.notes),
