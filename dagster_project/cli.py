@@ -131,11 +131,11 @@ def query(sql: str, source: Source = None, publish: PublishFile = None) -> None:
 
 
 @app.command("check-source")
-def check_source_command(source: Source = None) -> None:
+def check_source_command(source: Source = None, warehouse: WarehouseFile = None) -> None:
     """Hold a source against the contract before the first run: `clientela check-source --source
-    ./exports`.
+    ./exports`, or `--source my_warehouse --warehouse company.duckdb` for schemas.
     """
-    _select(source)
+    _select(source, warehouse)
     from rich.console import Console
 
     from dagster_project.config import ConfigError, load_config

@@ -1,11 +1,13 @@
 """The contract a company's data fills: every source table, its columns, its key, what is required.
 
-Add a column or a shape to `source_shapes.yml` first; landing, staging and check-source follow it.
-How files are read stays out and lives in `landing/`; casting and row rules live in dbt staging.
+Add a column or a shape to `sources/shapes.yml` first, a source system as `sources/<source>.yml`;
+landing, staging and check-source follow them. How files are read stays out and lives in
+`landing/`; casting, mapping and row rules live in dbt staging.
 """
 
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
 import yaml
@@ -15,19 +17,24 @@ ColumnType = Literal["text", "timestamp", "date", "decimal", "integer", "boolean
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a source table; `type` is what its text must be castable to."""
+    """A column of a source table; `type` is what its text must be castable to.
+
+    A value that cannot be read sets its row aside when the column is required or strict.
+    """
 
     name: str
     type: ColumnType
     required: bool
     description: str
+    is_strict: bool = False
 
 
 @dataclass(frozen=True)
 class Shape:
     """A source table: its columns, and what makes a row of it unique.
 
-    `any_of` holds columns of which a delivered table needs at least one.
+    `any_of` holds columns of which a delivered table needs at least one. `feeds` holds the shapes
+    that the table of a mapped source fills; it is empty for the shapes themselves.
     """
 
     name: str
@@ -36,6 +43,7 @@ class Shape:
     is_required: bool
     description: str
     any_of: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -49,10 +57,11 @@ class Shape:
 
 
 def _column(name: str, line: str) -> Column:
-    type_, description = line.split(maxsplit=1)
-    if type_.rstrip("*") not in get_args(ColumnType):
+    marked, description = line.split(maxsplit=1)
+    type_ = marked.rstrip("*!")
+    if type_ not in get_args(ColumnType):
         raise ValueError(f"column {name} has the unknown type {type_}")
-    return Column(name, type_.rstrip("*"), type_.endswith("*"), description)  # type: ignore[arg-type]
+    return Column(name, type_, "*" in marked, description, "!" in marked)  # type: ignore[arg-type]
 
 
 def _shape(name: str, block: dict[str, Any]) -> Shape:
@@ -60,16 +69,31 @@ def _shape(name: str, block: dict[str, Any]) -> Shape:
         name=name,
         columns=tuple(_column(column, line) for column, line in block["columns"].items()),
         key=tuple(block["key"]),
-        is_required=block["is_required"],
+        is_required=block.get("is_required", False),
         description=block["description"],
         any_of=tuple(block.get("any_of", ())),
+        feeds=tuple(block.get("feeds", ())),
     )
 
 
-def _shapes(file: str) -> dict[str, Shape]:
-    text = resources.files("dagster_project").joinpath(file).read_text(encoding="utf-8")
-    return {name: _shape(name, block) for name, block in yaml.safe_load(text).items()}
+def _shapes(file: Traversable, prefix: str = "") -> dict[str, Shape]:
+    blocks = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {prefix + name: _shape(prefix + name, block) for name, block in blocks.items()}
 
 
-SHAPES: dict[str, Shape] = _shapes("source_shapes.yml")
-COMPLETE_JOURNEY_TABLES: dict[str, Shape] = _shapes("source_complete_journey.yml")
+_FOLDER = resources.files("dagster_project").joinpath("sources")
+
+SHAPES: dict[str, Shape] = _shapes(_FOLDER.joinpath("shapes.yml"))
+# Source systems whose own tables dbt maps onto the shapes; a raw table is <source>_<table>.
+MAPPED_SOURCES: dict[str, dict[str, Shape]] = {
+    source: _shapes(_FOLDER.joinpath(f"{source}.yml"), f"{source}_")
+    for source in sorted(
+        file.name.removesuffix(".yml")
+        for file in _FOLDER.iterdir()
+        if file.name.endswith(".yml") and file.name != "shapes.yml"
+    )
+}
+MAPPED_TABLES: dict[str, Shape] = {
+    name: shape for tables in MAPPED_SOURCES.values() for name, shape in tables.items()
+}
+RAW_TABLES: dict[str, Shape] = {**SHAPES, **MAPPED_TABLES}

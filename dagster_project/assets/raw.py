@@ -9,11 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dagster_project.landing import LandedTable, LandingReport, fingerprint, land
-from dagster_project.landing.sources import RAW_TABLES
 from dagster_project.lineage import Step, begin, record
 from dagster_project.lineage import fingerprint as hash_of
 from dagster_project.resources import POOL, ClientelaResource
-from dagster_project.source_contract import Shape
+from dagster_project.source_contract import RAW_TABLES, Shape
 
 LOG_TABLES = {
     "landed_tables": "One row per raw table: origin, rows landed and rejected, columns missing.",

@@ -14,34 +14,33 @@ from rich.console import RenderableType
 from dagster_project.config import Config
 from dagster_project.landing.delivery import Part, quoted
 from dagster_project.landing.fingerprint import source_connection
-from dagster_project.landing.requirements import problems
+from dagster_project.landing.requirements import mapped_shapes, problems
+from dagster_project.landing.row_rules import filled, readable, rows_set_aside
 from dagster_project.landing.sources import source_of
-from dagster_project.source_contract import ColumnType, Shape
-
-# What text of each type must be castable to, as staging casts it.
-_CASTS: dict[ColumnType, str] = {
-    "timestamp": "timestamptz",
-    "date": "timestamp",
-    "decimal": "decimal(18, 4)",
-    "integer": "bigint",
-    "boolean": "boolean",
-    "double": "decimal(18, 6)",
-}
-
+from dagster_project.source_contract import SHAPES, ColumnType, Shape
 
 @dataclass(frozen=True)
 class UnreadableValues:
-    """Values of a column that cannot be read as its type; `example` is one of them."""
+    """Values of a column that cannot be read as its type; `example` is one of them.
+
+    They are left empty, or their rows are set aside (`sets_row_aside`).
+    """
 
     column: str
     type: ColumnType
     values_count: int
     example: str
+    sets_row_aside: bool = False
 
 
 @dataclass(frozen=True)
 class TableCheck:
-    """What one table of the source looks like against its shape."""
+    """What one table of the source looks like against its shape.
+
+    `set_aside` counts the rows that staging will quarantine by the first rule they break; it is
+    empty for the table of a mapped source, which is judged after its mapping. `feeds` holds the
+    shapes that get rows from the table.
+    """
 
     table_name: str
     origins: tuple[str, ...]
@@ -52,6 +51,8 @@ class TableCheck:
     unreadable: tuple[UnreadableValues, ...]
     empty_required: dict[str, int]
     duplicate_keys_count: int | None
+    set_aside: dict[str, int]
+    feeds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def check_source(config: Config) -> SourceReport:
     return SourceReport(
         label=source.label,
         tables=tables,
-        missing_shapes=tuple(name for name in source.contract if not parts.get(name)),
+        missing_shapes=tuple(
+            name for name in SHAPES if not parts.get(name) and name not in mapped_shapes(parts)
+        ),
         unused=source.unused,
         notes=tuple(note for group in parts.values() for part in group for note in part.notes),
         problems=found,
@@ -124,9 +127,8 @@ def _checked(
     required = [column.name for column in known if column.required]
     measures = ["count(*)"]
     for column in typed:
-        text = f"nullif(trim({quoted(column.name)}), '')"
-        unreadable = f"{text} is not null and try_cast({text} as {_CASTS[column.type]}) is null"
-        measures += [f"count(*) filter ({unreadable})", f"min({text}) filter ({unreadable})"]
+        broken = f"{filled(column)} is not null and {readable(column)} is null"
+        measures += [f"count(*) filter ({broken})", f"min({filled(column)}) filter ({broken})"]
     measures += [f"count(*) filter (nullif(trim({quoted(c)}), '') is null)" for c in required]
     has_key = set(shape.key) <= set(delivered)
     if has_key:
@@ -136,9 +138,11 @@ def _checked(
     rows_count, *values = row
     found = iter(values)
     unreadable_values = [
-        UnreadableValues(column.name, column.type, next(found), next(found)) for column in typed
+        UnreadableValues(c.name, c.type, next(found), next(found), c.required or c.is_strict)
+        for c in typed
     ]
     empty = {name: next(found) for name in required}
+    is_judged = table in SHAPES and set(shape.required_columns) <= set(delivered)
     return TableCheck(
         table_name=table,
         origins=tuple(part.origin for part in parts),
@@ -149,4 +153,6 @@ def _checked(
         unreadable=tuple(value for value in unreadable_values if value.values_count),
         empty_required={name: count for name, count in empty.items() if count},
         duplicate_keys_count=next(found) if has_key else None,
+        set_aside=rows_set_aside(shape, delivered, rows, connection) if is_judged else {},
+        feeds=shape.feeds or (table,),
     )

@@ -5,6 +5,7 @@ Finding the facts stays out; that is `check.py`.
 """
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -15,24 +16,26 @@ from rich.text import Text
 if TYPE_CHECKING:
     from dagster_project.landing.check import SourceReport, TableCheck
 
+# What a shape gives, and what stays NULL or out without it.
 ENABLES = {
-    "customer_records": "one customer per person, from all their records",
+    "customer_records": "one customer per person; demography where columns say so",
     "identifiers": "joining records by further e-mails, phones, cards and devices",
-    "orders": "lifetime value, lifecycle stages, value and behaviour segments",
-    "order_items": "categories in segments, margin",
-    "refunds": "net revenue after refunds that orders do not show",
+    "orders": "lifetime value, lifecycle stages; layers value and behaviour",
+    "order_items": "categories, variety, margin; layer product",
+    "refunds": "net revenue after refunds, refund rates",
     "products": "names of categories, usual costs",
-    "web_events": "engagement on the web, devices that log in",
-    "message_events": "engagement with messages",
-    "visits": "visits to places, with consent",
-    "regions": "region and area income of customers",
+    "web_events": "web engagement, devices that log in; layer engagement",
+    "message_events": "message engagement, contact pressure; layer engagement",
+    "visits": "places and distances, with consent; layer geography",
+    "regions": "region and area income; layer geography",
     "actions": "what marketing did and what it cost",
     "action_exposures": "who was contacted and who was held out",
-    "consents": "visits, and audiences that may be contacted",
+    "consents": "use of visits, audiences that may be contacted",
     "erasure_requests": "forgetting persons on request",
     "exchange_rates": "orders in more than one currency",
     "contracts": "subscriptions",
 }
+NAMES_SHOWN = 6
 
 
 def as_text(report: "SourceReport", width: int) -> str:
@@ -49,6 +52,7 @@ def rendered(report: "SourceReport") -> Group:
     for heading, lines in _findings(report).items():
         if lines:
             blocks.append(Text("\n".join([heading, *(f"  - {line}" for line in lines)]) + "\n"))
+    blocks.append(_available(report))
     ready = "Ready: every required table and column is there."
     to_do = f"Not ready: {len(report.problems)} to correct, see above."
     return Group(*blocks, Text(ready if report.is_fit else to_do))
@@ -57,61 +61,76 @@ def rendered(report: "SourceReport") -> Group:
 def _tables(report: "SourceReport") -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("table", no_wrap=True)
-    for heading in ("rows", "lines rejected", "values unreadable", "keys repeated"):
+    for heading in ("rows", "lines rejected", "rows set aside", "values left empty"):
         table.add_column(heading, justify="right")
     for check in report.tables:
+        is_mapped = check.feeds != (check.table_name,)
         table.add_row(
             check.table_name,
             f"{check.rows_count:,}",
             f"{check.rejected_lines_count:,}",
-            f"{sum(value.values_count for value in check.unreadable):,}",
-            "?" if check.duplicate_keys_count is None else f"{check.duplicate_keys_count:,}",
+            "after mapping" if is_mapped else f"{sum(check.set_aside.values()):,}",
+            f"{sum(v.values_count for v in check.unreadable if not v.sets_row_aside):,}",
         )
     return table
 
 
+def _available(report: "SourceReport") -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left")
+    table.add_column()
+    table.add_column()
+    fed: dict[str, list[str]] = {}
+    for check in report.tables:
+        for shape in check.feeds:
+            fed.setdefault(shape, []).append(check.table_name)
+    for shape, gives in ENABLES.items():
+        absent = "not delivered: stays empty" if shape in report.missing_shapes else "own dbt model"
+        table.add_row(f"{shape}: {gives}", _some(fed.get(shape, [])) or absent)
+    return table
+
+
 def _findings(report: "SourceReport") -> dict[str, list[str]]:
-    rows = [line for check in report.tables for line in _row_findings(check)]
-    columns = [line for check in report.tables for line in _column_findings(check)]
-    enabled = [
-        f"{check.table_name}: {ENABLES[check.table_name]}"
-        for check in report.tables
-        if check.table_name in ENABLES
-    ]
-    absent = [f"{name}: without {ENABLES[name]}" for name in report.missing_shapes]
     return {
         "To correct before a run": list(report.problems),
-        "Rows that will be set aside, or values that will be left empty": rows,
-        "Columns": columns,
-        "Files that belong to no table": list(report.unused),
+        "Rows that will be set aside": [r for check in report.tables for r in _set_aside(check)],
+        "Values that cannot be read and will be left empty": [
+            f"{check.table_name}.{value.column}: not readable as {value.type}: "
+            f"{value.values_count:,}, for example {value.example!r}"
+            for check in report.tables
+            for value in check.unreadable
+            if not value.sets_row_aside
+        ],
+        "Columns": [line for check in report.tables for line in _column_findings(check)],
+        "Files that belong to no table": [_some(report.unused)] if report.unused else [],
         "Notes": list(report.notes),
-        "Available": enabled,
-        "Not delivered, left out": absent,
     }
 
 
-def _row_findings(check: "TableCheck") -> list[str]:
-    name, found = check.table_name, []
+def _set_aside(check: "TableCheck") -> list[str]:
+    found = []
     if check.rejected_lines_count:
-        found.append(f"{name}: lines that are no rows: {check.rejected_lines_count:,}")
-    for value in check.unreadable:
-        found.append(
-            f"{name}.{value.column}: not readable as {value.type}: {value.values_count:,}, "
-            f"for example {value.example!r}"
-        )
-    for column, count in check.empty_required.items():
-        found.append(f"{name}.{column}: required and empty: {count:,}")
-    if check.duplicate_keys_count:
-        found.append(f"{name}: rows that repeat a key: {check.duplicate_keys_count:,}")
+        found.append(f"{check.table_name}: unreadable_line: {check.rejected_lines_count:,}")
+    examples = [
+        f"{value.column} {value.example!r}" for value in check.unreadable if value.sets_row_aside
+    ]
+    for rule, count in check.set_aside.items():
+        example = f", for example {_some(examples)}" if examples and rule[:4] == "bad_" else ""
+        found.append(f"{check.table_name}: {rule}: {count:,}{example}")
     return found
 
 
 def _column_findings(check: "TableCheck") -> list[str]:
     found = []
     if check.unknown_columns:
-        names = ", ".join(check.unknown_columns)
+        names = _some(check.unknown_columns)
         found.append(f"{check.table_name}: not in the contract, carried along: {names}")
     if check.missing_columns:
-        names = ", ".join(check.missing_columns)
+        names = _some(check.missing_columns)
         found.append(f"{check.table_name}: not delivered, left empty: {names}")
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, the last ones as a number when there are many: a report fits a screen."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -63,7 +64,12 @@ def csv_part(
     Part or None
         None for a file that is empty: it has no header, so it delivers nothing.
     """
-    survey = _survey(file)
+    try:
+        survey = _survey(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"{shape.name}: {file} is not readable ({error}). Write it again."
+        ) from error
     header_line, header = _first_line(file, survey.encoding)
     if not header_line:
         return None

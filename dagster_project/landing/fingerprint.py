@@ -61,7 +61,8 @@ def fingerprint_of(hashes: Mapping[str, str]) -> str:
     """Fingerprint of the content hashes of the tables."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
-    for file in (*sorted(package.glob("*.py")), *sorted(package.parent.glob("source_*"))):
+    contract = (package.parent / "source_contract.py", *package.parent.glob("sources/*.yml"))
+    for file in (*sorted(package.glob("*.py")), *sorted(contract)):
         digest.update(file.read_bytes())
     for table, content in sorted(hashes.items()):
         digest.update(f"{table}={content}\n".encode())

@@ -6,6 +6,7 @@ How a CSV file is taken apart stays out; that is `csv_file.py`.
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from dagster_project.landing.delivery import (
     file_literal,
     text_select,
 )
-from dagster_project.source_contract import Shape
+from dagster_project.source_contract import SHAPES, Shape
 
 ENDINGS = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -106,8 +107,20 @@ def _stem(entry: Path) -> str | None:
 
 def _table_of(stem: str, tables: Iterable[str]) -> str | None:
     """The table that a name means: its own name, or the name with a part behind it."""
-    fitting = [t for t in tables if stem == t or stem.startswith((f"{t}_", f"{t}-", f"{t}."))]
+    fitting = [table for table in tables if stem == table or _is_part(stem, table)]
     return max(fitting, key=len, default=None)
+
+
+def _is_part(stem: str, table: str) -> bool:
+    """Whether a name is that of a part of a table.
+
+    Parts of a mapped table are numbered: shopify_order_tag is another table of the same system,
+    not a part of shopify_order.
+    """
+    part = stem.removeprefix(table)
+    if part == stem or part[0] not in "_-.":
+        return False
+    return table in SHAPES or re.match(r"[_.-](part[_-]?)?\d", part) is not None
 
 
 def _files_in(entry: Path) -> list[Path]:

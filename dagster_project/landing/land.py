@@ -14,9 +14,9 @@ from dagster_project.config import Config
 from dagster_project.landing.delivery import Part, SourceError, literal, quoted
 from dagster_project.landing.fingerprint import fingerprint_of
 from dagster_project.landing.report import LandedTable, LandingReport
-from dagster_project.landing.requirements import mapped_tables, problems
-from dagster_project.landing.sources import RAW_TABLES, Source, source_of
-from dagster_project.source_contract import SHAPES, Shape
+from dagster_project.landing.requirements import mapped_shapes, problems
+from dagster_project.landing.sources import Source, source_of
+from dagster_project.source_contract import RAW_TABLES, SHAPES, Shape
 
 _LOG_TABLES = """
 create schema if not exists raw;
@@ -145,7 +145,7 @@ def _report(
     hashes: dict[str, str],
     tables: tuple[LandedTable, ...],
 ) -> LandingReport:
-    mapped = mapped_tables()
+    mapped = mapped_shapes(parts)
     return LandingReport(
         dataset=config.dataset,
         kind=config.source.kind,

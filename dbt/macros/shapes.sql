@@ -1,5 +1,5 @@
 {# The source contract as SQL needs it, one line a column: name, type, role. The Python side is
-   dagster_project/source_shapes.yml, and a test compares the names.
+   dagster_project/sources/shapes.yml, and a test compares the names.
    Roles: key (never empty, unique), required (never empty), strict (may be empty, but a value that
    cannot be read sends the row to quarantine). Without a role an unreadable value becomes NULL.
    Types: code is upper-case text; money is an amount that may not be negative. #}

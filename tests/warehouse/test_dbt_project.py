@@ -15,7 +15,7 @@ import pytest
 
 from dagster_project.assets.dbt import AFTER_MAP, FEATURES
 from dagster_project.result_tables import RESULT_TABLES
-from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES
+from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 pytestmark = pytest.mark.slow
 
@@ -73,9 +73,7 @@ class Project:
 
 
 def land(connection: duckdb.DuckDBPyConnection) -> None:
-    tables = {name: shape.column_names for name, shape in SHAPES.items()}
-    for name, table in COMPLETE_JOURNEY_TABLES.items():
-        tables["complete_journey_" + name.removeprefix("complete_journey_")] = table.column_names
+    tables = {name: shape.column_names for name, shape in RAW_TABLES.items()}
     for name, columns in tables.items():
         body = ", ".join(f"{column} varchar" for column in columns)
         connection.execute(f"create table raw.{name} ({body}, _row_number bigint)")

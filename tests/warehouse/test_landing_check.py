@@ -17,7 +17,7 @@ shop,r1,yesterday,1980-02-28,maybe,1e2
 shop,,2024-01-01 10:00:00+02:00,,,
 """
 ORDERS = """source_system,order_id,email,ordered_at,gross_amount,colour
-shop,o1,a@b.example,2024-01-01,"12,50",red
+shop,o1,a@b.example,2024-01-01,"12,5x",red
 shop,o2,a@b.example,2024-01-02,-1,blue
 shop,o3
 """
@@ -43,7 +43,7 @@ def test_values_keys_and_lines_are_counted(tmp_path: Path) -> None:
     assert customers.duplicate_keys_count == 1
     assert (orders.rows_count, orders.rejected_lines_count) == (2, 1)
     assert [(value.column, value.example) for value in orders.unreadable] == [
-        ("gross_amount", "12,50")
+        ("gross_amount", "12,5x")
     ]
     assert orders.unknown_columns == ("colour",)
     assert "status" in orders.missing_columns
@@ -54,9 +54,13 @@ def test_a_sound_source_is_fit_and_says_what_is_left_out(tmp_path: Path) -> None
     assert report.is_fit
     assert "web_events" in report.missing_shapes
     text = report.text()
-    assert "web_events: without engagement on the web" in text
-    assert "orders.gross_amount: not readable as decimal: 1, for example '12,50'" in text
-    assert "orders: lines that are no rows: 1" in text
+    assert len(text.splitlines()) <= 50
+    assert "not delivered: stays empty" in text
+    assert "orders: bad_number: 1, for example gross_amount '12,5x'" in text
+    assert "orders: negative_amount: 1" in text
+    assert "customer_records: missing_key: 1" in text
+    assert "orders: unreadable_line: 1" in text
+    assert "customer_records.is_test: not readable as boolean: 1, for example 'maybe'" in text
     assert "not in the contract, carried along: colour" in text
     assert text.endswith("Ready: every required table and column is there.\n")
 
@@ -85,3 +89,15 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "orders.csv",
         "source",
     ]
+
+
+def test_a_mapped_source_says_which_shapes_it_fills(tmp_path: Path) -> None:
+    orders = "id,total_line_items_price\n1,10\n"
+    (tmp_path / "shopify_order.csv").write_text(orders)
+    (tmp_path / "shopify_order_tag.csv").write_text("order_id,value\n1,x\n")
+    (tmp_path / "shopify_customer.csv").write_text("id\n7\n")
+    report = check_source(load_config(dataset=str(tmp_path)))
+    assert report.is_fit
+    assert report.unused == ("shopify_order_tag.csv",)
+    assert not {"orders", "customer_records", "consents"} & set(report.missing_shapes)
+    assert "shopify_customer" in report.text() and "after mapping" in report.text()

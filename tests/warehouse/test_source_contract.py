@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES, Shape
+from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES, Shape
 
-ALL = {**SHAPES, **{f"complete_journey {n}": s for n, s in COMPLETE_JOURNEY_TABLES.items()}}
+ALL = RAW_TABLES
 
 
 def test_there_are_sixteen_shapes_of_which_two_are_required() -> None:
@@ -22,7 +22,8 @@ def test_there_are_sixteen_shapes_of_which_two_are_required() -> None:
 
 
 def test_the_complete_journey_has_seven_tables() -> None:
-    assert set(COMPLETE_JOURNEY_TABLES) == {
+    tables = MAPPED_SOURCES["complete_journey"]
+    assert {name.removeprefix("complete_journey_") for name in tables} == {
         "transactions",
         "demographics",
         "products",

@@ -10,4 +10,5 @@ select
     shape,
     max(case when shape in (select shape from delivered) then 1 else 0 end) = 1 as is_delivered
 from {{ ref('reconciliation') }}
+where shape in ({{ quoted_list(shape_names()) }})
 group by shape

@@ -7,24 +7,13 @@ with received as (
     from {{ source('raw', shape) }}
     union all
     {% endfor %}
-    {% for table, shape in [
-        ('demographics', 'customer_records'), ('transactions', 'order_items'), ('products', 'products'),
-        ('campaign_descriptions', 'actions'), ('campaigns', 'action_exposures'),
+    {% for mapping in [
+        ref('complete_journey_rows_in'), ref('shopify_rows_in'), ref('klaviyo_rows_in'),
+        ref('uci_online_retail_rows_in'), ref('adventureworks_rows_in'),
     ] %}
-    select 'complete_journey_{{ table }}', '{{ shape }}', count(*)
-    from {{ source('raw', 'complete_journey_' ~ table) }}
+    select source_table, shape, rows_in from {{ mapping }}
     union all
     {% endfor %}
-    select 'complete_journey_transactions', 'orders', count(*)
-    from (select distinct basket_id from {{ source('raw', 'complete_journey_transactions') }}) as baskets
-    union all
-    select 'complete_journey_transactions', 'customer_records', count(*)
-    from (
-        select household_id from {{ source('raw', 'complete_journey_transactions') }}
-        except
-        select household_id from {{ source('raw', 'complete_journey_demographics') }}
-    ) as shoppers
-    union all
     select table_name, table_name, count(*) from {{ source('raw', 'rejected_lines') }} group by table_name
 ),
 accepted as (

@@ -1,1 +1,4 @@
-{{ checked_shape('consents', [ref('stg_shapes__consents')]) }}
+{{ checked_shape(
+    'consents',
+    [ref('stg_shapes__consents'), ref('stg_shopify__consents'), ref('stg_klaviyo__consents')],
+) }}

@@ -1,0 +1,97 @@
+"""The row rules of staging as SQL over delivered text, so that check-source can count them unrun.
+
+Change a rule here when dbt/macros/row_rules.sql or casts.sql changes; a test runs both on one file.
+Rules that need other tables or the business's settings stay out (unknown_currency).
+"""
+
+from collections.abc import Iterable
+
+import duckdb
+
+from dagster_project.landing.delivery import quoted
+from dagster_project.source_contract import Column, ColumnType, Shape
+
+_CASTS: dict[ColumnType, str] = {
+    "timestamp": "timestamptz",
+    "date": "timestamp",
+    "decimal": "decimal(18, 4)",
+    "integer": "bigint",
+    "boolean": "boolean",
+    "double": "decimal(18, 6)",
+}
+_UNREADABLE: dict[ColumnType, str] = {
+    "timestamp": "bad_timestamp",
+    "date": "bad_timestamp",
+    "boolean": "bad_boolean",
+    "decimal": "bad_number",
+    "double": "bad_number",
+    "integer": "bad_number",
+}
+
+
+def filled(column: Column) -> str:
+    """The text of a column without surrounding spaces, NULL when empty."""
+    return f"nullif(trim({quoted(column.name)}), '')"
+
+
+def readable(column: Column) -> str:
+    """The value of a column as staging casts it, NULL when it cannot be read."""
+    text = filled(column)
+    if column.type in ("decimal", "double"):
+        text = _number_text(text)
+    value = f"try_cast({text} as {_CASTS[column.type]})"
+    if column.type in ("timestamp", "date"):
+        return f"case when {value} >= '1900-01-01' and {value} < '2200-01-01' then {value} end"
+    if column.name.endswith("_amount"):
+        return f"case when abs({value}) < 1000000000000 then {value} end"
+    return value
+
+
+def rows_set_aside(
+    shape: Shape, delivered: Iterable[str], rows: str, connection: duckdb.DuckDBPyConnection
+) -> dict[str, int]:
+    """Rows by the first rule they break; a row that only repeats a key is `repeated_key`.
+
+    Parameters
+    ----------
+    rows
+        SELECT of the delivered columns as text.
+    """
+    there = {column.name: column for column in shape.columns if column.name in set(delivered)}
+    tests = [(f"{filled(there[name])} is null", "missing_key") for name in shape.key]
+    for column in there.values():
+        if column.type != "text" and (column.required or column.is_strict):
+            is_bad = f"{readable(column)} is null"
+            if column.is_strict:
+                is_bad += f" and {filled(column)} is not null"
+            tests.append((is_bad, _UNREADABLE[column.type]))
+    for column in there.values():
+        if column.name.endswith("_amount") and (column.required or column.is_strict):
+            tests.append((f"{readable(column)} < 0", "negative_amount"))
+        elif column.name == "rate_to_reporting":
+            tests.append((f"{readable(column)} <= 0", "negative_amount"))
+    if shape.any_of:
+        named = ", ".join([*(filled(there[n]) for n in shape.any_of if n in there), "null"])
+        tests.append((f"coalesce({named}) is null", "missing_customer"))
+    rule = "case " + " ".join(f"when {test} then '{name}'" for test, name in tests) + " end"
+    key = ", ".join(
+        filled(there[n]) if there[n].type == "text" else readable(there[n]) for n in shape.key
+    )
+    counted = connection.execute(
+        f"with judged as (select {rule} as rule, ({key}) as row_key from ({rows})) "
+        "select rule, count(*) from judged where rule is not null group by rule union all "
+        "select 'repeated_key', count(*) - count(distinct row_key) from judged where rule is null "
+        "order by 1"
+    ).fetchall()
+    return {name: count for name, count in counted if count}
+
+
+def _number_text(text: str) -> str:
+    return (
+        f"case when {text} not like '%,%' then {text} "
+        f"when regexp_matches({text}, '^[+-]?[0-9]+,[0-9]{{1,2}}$') then replace({text}, ',', '.') "
+        f"when regexp_matches({text}, '^[+-]?[0-9]{{1,3}}([.][0-9]{{3}})+,[0-9]{{1,2}}$') "
+        f"then replace(replace({text}, '.', ''), ',', '.') "
+        f"when regexp_matches({text}, '^[+-]?[0-9]{{1,3}}(,[0-9]{{3}})+[.][0-9]{{1,2}}$') "
+        f"then replace({text}, ',', '') end"
+    )
