@@ -59,3 +59,25 @@
 {% macro quoted_list(values) -%}
     {%- for value in values -%} '{{ value | string | lower }}'{{ ', ' if not loop.last }} {%- endfor -%}
 {%- endmacro %}
+
+{# Great-circle distance, rounded to ten metres: more digits differ between mathematical libraries. #}
+{% macro distance_km(latitude_1, longitude_1, latitude_2, longitude_2) -%}
+    round(2 * 6371.0 * asin(least(1.0, sqrt(
+        power(sin(radians(({{ latitude_2 }}) - ({{ latitude_1 }})) / 2), 2)
+        + cos(radians({{ latitude_1 }})) * cos(radians({{ latitude_2 }}))
+        * power(sin(radians(({{ longitude_2 }}) - ({{ longitude_1 }})) / 2), 2)
+    ))), 2)
+{%- endmacro %}
+
+{# Shannon's entropy in nats over the rows of a group, of which `share` is each one's part of the whole. #}
+{% macro entropy(share) -%} round(-{{ stable_sum('(' ~ share ~ ') * ' ~ safe_ln(share)) }}, 9) + 0.0 {%- endmacro %}
+
+{# Sample standard deviation over the mean, from exact sums. #}
+{% macro variation_of(amount) -%}
+    case when count(*) > 1 and sum({{ amount }}) > 0 then
+        sqrt(greatest(0.0, (
+            cast(sum({{ amount }} * {{ amount }}) as double)
+            - cast(sum({{ amount }}) as double) * cast(sum({{ amount }}) as double) / count(*)
+        ) / (count(*) - 1))) * count(*) / cast(sum({{ amount }}) as double)
+    end
+{%- endmacro %}
