@@ -65,7 +65,7 @@ def _build(
             yield from _unchanged(context)
             return
     if context.is_subset and as_of:
-        # These views hold one date; the features alone would be built from the date before.
+        # These parts hold one date; the features alone would be built from the date before.
         parts = ["build", "--select", FEATURE_PARTS, *dbt_variables(config)]
         dbt.cli(parts, manifest=MANIFEST).wait()
     yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context), context)

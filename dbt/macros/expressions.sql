@@ -60,17 +60,19 @@
     {%- for value in values -%} '{{ value | string | lower }}'{{ ', ' if not loop.last }} {%- endfor -%}
 {%- endmacro %}
 
-{# Great-circle distance, rounded to ten metres: more digits differ between mathematical libraries. #}
+{# Great-circle distance, rounded to ten metres: more digits differ between mathematical libraries.
+   DuckDB's least() passes over NULL: without the case an unknown place would lie at the antipodes. #}
 {% macro distance_km(latitude_1, longitude_1, latitude_2, longitude_2) -%}
-    round(2 * 6371.0 * asin(least(1.0, sqrt(
+    case when {{ latitude_1 }} + {{ longitude_1 }} + {{ latitude_2 }} + {{ longitude_2 }} is not null then round(2 * 6371.0 * asin(least(1.0, sqrt(
         power(sin(radians(({{ latitude_2 }}) - ({{ latitude_1 }})) / 2), 2)
         + cos(radians({{ latitude_1 }})) * cos(radians({{ latitude_2 }}))
         * power(sin(radians(({{ longitude_2 }}) - ({{ longitude_1 }})) / 2), 2)
-    ))), 2)
+    ))), 2) end
 {%- endmacro %}
 
-{# Shannon's entropy in nats over the rows of a group, of which `share` is each one's part of the whole. #}
-{% macro entropy(share) -%} round(-{{ stable_sum('(' ~ share ~ ') * ' ~ safe_ln(share)) }}, 9) + 0.0 {%- endmacro %}
+{# Shannon's entropy in nats over the rows of a group, of which `share` is each one's part of the whole.
+   Its terms have nine digits, so fewer of the sum are right. #}
+{% macro entropy(share) -%} round(-{{ stable_sum('(' ~ share ~ ') * ' ~ safe_ln(share)) }}, 6) + 0.0 {%- endmacro %}
 
 {# Sample standard deviation over the mean, from exact sums. #}
 {% macro variation_of(amount) -%}

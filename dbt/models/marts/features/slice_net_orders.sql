@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 -- An order that refunds have brought to zero or less by the as-of date is no order here.
 with net_orders as (
     select customer_id, order_id, sum(revenue_amount) as net_amount
