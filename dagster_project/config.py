@@ -18,7 +18,9 @@ from pydantic import ValidationError, model_validator
 
 from dagster_project.config_errors import ConfigError, nearest, unique_key_loader, worded
 from dagster_project.settings import (
+    ConsentSettings,
     DatasetSettings,
+    FeatureSettings,
     FolderSettings,
     IdentitySettings,
     LifecycleSettings,
@@ -48,6 +50,8 @@ class Config(Settings):
     orders: OrderSettings = OrderSettings()
     identity: IdentitySettings = IdentitySettings()
     quality: QualitySettings = QualitySettings()
+    consent: ConsentSettings = ConsentSettings()
+    features: FeatureSettings = FeatureSettings()
     slices: SliceSettings = SliceSettings()
     lifetime_value: LifetimeValueSettings = LifetimeValueSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
@@ -109,6 +113,8 @@ class Config(Settings):
             "identity_max_records_per_identifier": self.identity.max_records_per_identifier,
             "max_quarantined_share": self.quality.max_quarantined_share,
             "horizons_days": list(self.lifetime_value.horizons_days),
+            **self.consent.model_dump(),
+            **self.features.model_dump(),
         }
 
     def content_hash(self) -> str:

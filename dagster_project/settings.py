@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dagster_project.feature_catalogue import features, layer_columns
+
 
 def _known_time_zone(value: str) -> str:
     zones = zoneinfo.available_timezones()
@@ -41,6 +43,18 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if repeated:
         raise ValueError(f"holds {', '.join(repeated)} more than once")
     return values
+
+
+def _layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    valid = layer_columns()
+    for layer, names in layers.items():
+        for name in names:
+            if name not in valid:
+                what = "holds no number" if name in features() else "is no column of the features"
+                near = difflib.get_close_matches(name, valid, 1, 0.5)
+                hint = f"; the nearest is {near[0]}" if near else ""
+                raise ValueError(f"has in layer {layer} the column {name}, which {what}{hint}")
+    return layers
 
 
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
@@ -129,6 +143,21 @@ class QualitySettings(Settings):
     max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
+class ConsentSettings(Settings):
+    """What silence about consent means; location is used with a grant only."""
+
+    profiling_needs_grant: Annotated[bool, Field(strict=True)] = False
+
+
+class FeatureSettings(Settings):
+    """Limits that turn events into features."""
+
+    near_home_km: Annotated[float, Field(gt=0, le=1000)] = 5
+    session_gap_minutes: Annotated[int, Field(ge=1, le=1440, strict=True)] = 30
+    web_before_purchase_days: Annotated[int, Field(ge=0, le=365, strict=True)] = 7
+    cheap_price_share: Probability = 0.75
+
+
 class SliceSettings(Settings):
     """How much history the main job builds."""
 
@@ -194,7 +223,7 @@ class LifecycleSettings(Settings):
 class SegmentationSettings(Settings):
     """Layers of the micro-segments and the limits a grouping must keep."""
 
-    layers: Annotated[dict[Name, Names], Field(min_length=1)]
+    layers: Annotated[dict[Name, Names], Field(min_length=1), AfterValidator(_layers_of_numbers)]
     max_clusters: Annotated[int, Field(ge=1, le=20, strict=True)] = 6
     floor_customers: Positive = 30
     stability_floor: Probability = 0.75

@@ -30,7 +30,7 @@ MANIFEST = ensure_manifest(load_config())
 FEATURE_PARTS = "fqn:clientela.marts.features"
 FEATURES = f"fct_customer_features {FEATURE_PARTS}"
 # Read the customers map, so they cannot stand in the set that the map is made from.
-AFTER_MAP = "customer_emails"
+AFTER_MAP = "customer_emails golden_records"
 MEASURED = ("dim_", "fct_")
 PROMOTED = """
     select as_of_date, input_fingerprint from models.promoted_dates
@@ -65,7 +65,7 @@ def _build(
             yield from _unchanged(context)
             return
     if context.is_subset and as_of:
-        # These views hold one date; the features alone would be built from the date before.
+        # These parts hold one date; the features alone would be built from the date before.
         parts = ["build", "--select", FEATURE_PARTS, *dbt_variables(config)]
         dbt.cli(parts, manifest=MANIFEST).wait()
     yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context), context)

@@ -7,10 +7,6 @@
     to_date(from_utc_timestamp({{ timestamp }}, '{{ var("business_time_zone") }}'))
 {%- endmacro %}
 
-{% macro is_weekend(date) -%} {{ adapter.dispatch('is_weekend')(date) }} {%- endmacro %}
-{% macro duckdb__is_weekend(date) -%} (isodow({{ date }}) >= 6) {%- endmacro %}
-{% macro default__is_weekend(date) -%} (weekday({{ date }}) >= 5) {%- endmacro %}
-
 {# Whole days between two dates, 64 bits wide on every engine. #}
 {% macro days_between(first, second) -%}
     cast({{ dbt.datediff(first, second, 'day') }} as bigint)
@@ -38,4 +34,24 @@
 {# '' while the project is parsed: dbt would otherwise note the variable and parse again when it changes. #}
 {% macro given_as_of_date() -%}
     {{- return(((var('as_of_date', none) or env_var('CLIENTELA_AS_OF_DATE', '')) if execute else '') | string) -}}
+{%- endmacro %}
+
+{# Hour 0-23 of a UTC instant where the business is; NULL at midnight sharp, which is a day without a time. #}
+{% macro business_hour(timestamp) -%} {{ adapter.dispatch('business_hour')(timestamp) }} {%- endmacro %}
+{% macro duckdb__business_hour(timestamp) -%}
+    {%- set local = "timezone('" ~ var("business_time_zone") ~ "', timezone('UTC', " ~ timestamp ~ "))" -%}
+    case when {{ local }} <> date_trunc('day', {{ local }}) then cast(extract(hour from {{ local }}) as integer) end
+{%- endmacro %}
+{% macro default__business_hour(timestamp) -%}
+    {%- set local = "from_utc_timestamp(" ~ timestamp ~ ", '" ~ var("business_time_zone") ~ "')" -%}
+    case when {{ local }} <> date_trunc('day', {{ local }}) then cast(extract(hour from {{ local }}) as integer) end
+{%- endmacro %}
+
+{# Monday is 1 and Sunday 7. #}
+{% macro weekday_number(date) -%} {{ adapter.dispatch('weekday_number')(date) }} {%- endmacro %}
+{% macro duckdb__weekday_number(date) -%} cast(isodow({{ date }}) as integer) {%- endmacro %}
+{% macro default__weekday_number(date) -%} (weekday({{ date }}) + 1) {%- endmacro %}
+
+{% macro minutes_between(first, second) -%}
+    ({{ dbt.datediff(first, second, 'second') }} / 60.0)
 {%- endmacro %}

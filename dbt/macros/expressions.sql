@@ -64,3 +64,27 @@
 
 {# A union of sums of decimal(18, 2) and (18, 4) is a decimal(38, 2) in DuckDB and drops the rest. #}
 {% macro exact_sum(value) -%} cast(coalesce(sum({{ value }}), 0) as decimal(18, 4)) {%- endmacro %}
+
+{# Great-circle distance, rounded to ten metres: more digits differ between mathematical libraries.
+   DuckDB's least() passes over NULL: without the case an unknown place would lie at the antipodes. #}
+{% macro distance_km(latitude_1, longitude_1, latitude_2, longitude_2) -%}
+    case when {{ latitude_1 }} + {{ longitude_1 }} + {{ latitude_2 }} + {{ longitude_2 }} is not null then round(2 * 6371.0 * asin(least(1.0, sqrt(
+        power(sin(radians(({{ latitude_2 }}) - ({{ latitude_1 }})) / 2), 2)
+        + cos(radians({{ latitude_1 }})) * cos(radians({{ latitude_2 }}))
+        * power(sin(radians(({{ longitude_2 }}) - ({{ longitude_1 }})) / 2), 2)
+    ))), 2) end
+{%- endmacro %}
+
+{# Shannon's entropy in nats over the rows of a group, of which `share` is each one's part of the whole.
+   Its terms have nine digits, so fewer of the sum are right. #}
+{% macro entropy(share) -%} round(-{{ stable_sum('(' ~ share ~ ') * ' ~ safe_ln(share)) }}, 6) + 0.0 {%- endmacro %}
+
+{# Sample standard deviation over the mean, from exact sums. #}
+{% macro variation_of(amount) -%}
+    case when count(*) > 1 and sum({{ amount }}) > 0 then
+        sqrt(greatest(0.0, (
+            cast(sum({{ amount }} * {{ amount }}) as double)
+            - cast(sum({{ amount }}) as double) * cast(sum({{ amount }}) as double) / count(*)
+        ) / (count(*) - 1))) * count(*) / cast(sum({{ amount }}) as double)
+    end
+{%- endmacro %}

@@ -1,34 +1,4 @@
--- Of several records the one updated last wins, column by column, where it has a value.
-with ranked as (
-    select
-        customers.customer_id,
-        records.*,
-        row_number() over (
-            partition by customers.customer_id
-            order by
-                coalesce(records.updated_at, records.created_at, cast('1900-01-01' as timestamp)),
-                records.source_system,
-                records.source_record_id
-        ) as recency_rank
-    from {{ source('identity', 'customers_map') }} as customers
-    inner join {{ ref('customer_records') }} as records
-        on customers.source_system = records.source_system
-        and customers.source_record_id = records.source_record_id
-),
-golden as (
-    select
-        customer_id,
-        {% for column in [
-            'gender', 'birth_date', 'postal_code', 'country_code', 'income_band', 'household_size',
-            'acquisition_channel',
-        ] %}
-        {{ latest_known(column, 'recency_rank') }} as {{ column }},
-        {% endfor %}
-        cast(sum(acquisition_cost_amount) as {{ money_type() }}) as acquisition_cost_amount,
-        max(case when is_test then 1 else 0 end) = 1 as is_test
-    from ranked
-    group by customer_id
-)
+-- The golden record without contact details, and what the postal code says of the area.
 select
     golden.customer_id,
     golden.gender,
@@ -42,5 +12,5 @@ select
     golden.is_test,
     regions.income_index,
     golden.acquisition_cost_amount
-from golden
+from {{ ref('golden_records') }} as golden
 left join {{ ref('regions') }} as regions on golden.postal_code = regions.postal_code

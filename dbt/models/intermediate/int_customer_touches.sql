@@ -1,4 +1,3 @@
--- A touch belongs to the record it names, else to its device, else to its e-mail address.
 with touches as (
     select 'web_event' as touch_type, occurred_at as touched_at, source_system, source_record_id, device_id, email
     from {{ ref('web_events') }}
@@ -15,16 +14,9 @@ attributed as (
     select
         touches.touch_type,
         {{ business_date('touches.touched_at') }} as touch_date,
-        coalesce(records.customer_id, devices.customer_id, emails.customer_id) as customer_id
+        {{ joined_person() }} as customer_id
     from touches
-    left join {{ ref('lone_record_ids') }} as lone on touches.source_record_id = lone.source_record_id
-    left join {{ source('identity', 'customers_map') }} as records
-        on coalesce(touches.source_system, lone.source_system) = records.source_system
-        and touches.source_record_id = records.source_record_id
-    left join {{ source('identity', 'customers_map') }} as devices
-        on devices.source_system = 'device'
-        and touches.device_id = devices.source_record_id
-    left join {{ ref('customer_emails') }} as emails on lower(touches.email) = emails.email
+    {{ join_person('touches') }}
 )
 select customer_id, touch_date, touch_type, count(*) as touches_count
 from attributed

@@ -5,7 +5,10 @@ select
     orders.order_id,
     items.line_number,
     items.product_id,
+    items.quantity,
+    products.brand,
     products.category_1 as category,
+    coalesce(products.category_2, products.category_1) as price_category,
     products.product_id is not null as is_known_product,
     {{ in_reporting_currency('items.net_amount', 'orders.rate_to_reporting') }} as net_amount,
     case

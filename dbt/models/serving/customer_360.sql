@@ -26,7 +26,9 @@ select
     customers.gender,
     customers.birth_decade,
     customers.country_code,
+    features.age_band,
     features.region,
+    features.urbanity,
     features.income_band,
     features.household_size,
     features.acquisition_channel,
@@ -48,7 +50,19 @@ select
     features.revenue_365d_amount,
     features.average_order_amount,
     features.discount_share,
+    features.discounted_order_share,
     features.online_order_share,
+    features.main_channel,
+    features.favourite_category,
+    case
+        when features.median_visit_distance_km < 5 then 'under 5 km'
+        when features.median_visit_distance_km < 20 then '5 to 20 km'
+        when features.median_visit_distance_km >= 20 then '20 km or more'
+    end as visit_distance_band,
+    features.has_email_consent,
+    features.has_sms_consent,
+    features.has_geo_consent,
+    features.has_profiling_consent,
     '{{ var("reporting_currency") }}' as currency_code,
     {% for horizon in var('horizons_days') %}
     {%- for column in predicted %}

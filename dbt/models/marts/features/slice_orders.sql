@@ -1,22 +1,20 @@
--- An order that refunds have brought to zero or less by the as-of date is no order here.
-with net_orders as (
-    select customer_id, order_id, sum(revenue_amount) as net_amount
-    from {{ ref('slice_ledger') }}
-    where order_id is not null and purchase_date <= {{ as_of_date() }}
-    group by customer_id, order_id
-    having sum(revenue_amount) > 0
-)
 select
-    net_orders.customer_id,
+    customer_id,
     count(*) as orders_count,
-    cast(cast(sum(net_orders.net_amount) as double) / count(*) as {{ money_type() }}) as average_order_amount,
-    {{ share_of('sum(orders.discount_amount)', 'sum(orders.gross_amount)') }} as discount_share,
+    cast(cast(sum(net_amount) as double) / count(*) as {{ money_type() }}) as average_order_amount,
+    max(net_amount) as max_order_amount,
+    {{ variation_of('net_amount') }} as order_amount_variation,
+    {{ share_of('sum(discount_amount)', 'sum(gross_amount)') }} as discount_share,
+    {{ share_of('count(case when has_discount then 1 end)', 'count(*)') }} as discounted_order_share,
     {{ share_of(
-        'sum(case when orders.is_online then 1 when not orders.is_online then 0 end)', 'count(orders.is_online)'
-    ) }} as online_order_share,
-    {{ share_of(
-        'sum(case when ' ~ is_weekend('orders.order_date') ~ ' then 1 else 0 end)', 'count(*)'
-    ) }} as weekend_order_share
-from net_orders
-inner join {{ ref('fct_orders') }} as orders on net_orders.order_id = orders.order_id
-group by net_orders.customer_id
+        'sum(case when has_discount then discount_amount end)', 'sum(case when has_discount then gross_amount end)'
+    ) }} as discount_when_discounted_share,
+    case when max(max(case when has_coupon then 1 else 0 end)) over () = 1 then
+        {{ share_of('count(case when has_coupon then 1 end)', 'count(*)') }}
+    end as coupon_order_share,
+    {{ share_of('sum(case when is_online then 1 when not is_online then 0 end)', 'count(is_online)') }}
+        as online_order_share,
+    {{ share_of("count(case when channel = 'app' then 1 end)", 'count(channel)') }} as app_order_share,
+    {{ share_of('sum(case when weekday >= 6 then 1 else 0 end)', 'count(*)') }} as weekend_order_share
+from {{ ref('slice_net_orders') }}
+group by customer_id

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 -- Orders of one day are one purchase; a day that refunds have brought to zero is none.
 with days as (
     select

@@ -3,6 +3,9 @@ select
     min(purchase_date) as first_purchase_date,
     max(purchase_date) as last_purchase_date,
     count(*) as purchase_days_count,
+    {% for days in [90, 365] %}
+    count(case when purchase_date > {{ days_before(as_of_date(), days) }} then 1 end) as purchase_days_{{ days }}d_count,
+    {% endfor %}
     sum(case when purchase_number = 1 then net_amount end) as first_purchase_amount,
     coalesce(sum(case when purchase_number > 1 then net_amount end), 0) as repeat_purchase_amount,
     {{ stable_sum('log_amount') }} as purchase_log_amount_sum,

@@ -1,0 +1,27 @@
+{# Joins that find the person of an event: the record it names, else its device, else its e-mail address.
+   The relation joined needs the columns source_system, source_record_id, device_id and email. #}
+{% macro join_person(event) -%}
+    left join {{ ref('lone_record_ids') }} as lone_ids on {{ event }}.source_record_id = lone_ids.source_record_id
+    left join {{ source('identity', 'customers_map') }} as named_records
+        on coalesce({{ event }}.source_system, lone_ids.source_system) = named_records.source_system
+        and {{ event }}.source_record_id = named_records.source_record_id
+    left join {{ source('identity', 'customers_map') }} as named_devices
+        on named_devices.source_system = 'device'
+        and {{ event }}.device_id = named_devices.source_record_id
+    left join {{ ref('customer_emails') }} as named_emails on lower({{ event }}.email) = named_emails.email
+{%- endmacro %}
+
+{% macro joined_person() -%}
+    coalesce(named_records.customer_id, named_devices.customer_id, named_emails.customer_id)
+{%- endmacro %}
+
+{# Systems say the same in many words: 'Added to Cart', 'add_to_cart' and 'add-to-cart' are one. #}
+{% macro is_event(event_type, kind) -%}
+    replace(replace(lower({{ event_type }}), '-', '_'), ' ', '_') in ({{ quoted_list({
+        'product_view': ['product_view', 'product_viewed', 'viewed_product', 'view_item', 'view_product'],
+        'cart_add': ['add_to_cart', 'added_to_cart', 'product_added', 'added_product', 'cart_add'],
+        'opened': ['opened', 'open', 'opened_email', 'email_opened', 'email_open'],
+        'clicked': ['clicked', 'click', 'clicked_email', 'email_clicked', 'email_click', 'clicked_sms'],
+        'unsubscribed': ['unsubscribed', 'unsubscribe', 'unsubscribed_from_list', 'email_unsubscribed', 'marked_email_as_spam'],
+    }[kind]) }})
+{%- endmacro %}

@@ -1,0 +1,223 @@
+"""Features of a small shop: nothing after the as-of date is seen, and consent of that day holds.
+
+Add here what must be true of every feature over several dates. Rules of one slice stay out and live
+beside the models as dbt unit tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from dagster_project.config import ConfigError, load_config
+from dagster_project.feature_catalogue import features, features_fed_by, layer_columns
+from dagster_project.landing import land
+from dagster_project.source_contract import SHAPES
+from dagster_project.warehouse import open_warehouse
+
+DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
+# Three days after a campaign by text message, and near the end of the data.
+DAY, LATER = "2025-05-10", "2025-12-30"
+WITHDRAWN_AT = "2025-09-01T12:00:00Z"
+UNITS = {
+    "id", "date", "count", "days", "reporting_currency", "log_reporting_currency", "share",
+    "ratio", "nats", "hour", "km", "years", "index", "text", "flag",
+}  # fmt: skip
+EVENTS = {
+    "orders": "ordered_at",
+    "refunds": "refunded_at",
+    "web_events": "occurred_at",
+    "message_events": "occurred_at",
+    "visits": "visited_at",
+    "action_exposures": "assigned_at",
+    "consents": "changed_at",
+}
+
+
+class Lake:
+    """A warehouse with true persons instead of linked ones, so that linkage plays no part."""
+
+    def __init__(self, shop, folder: Path, target: Path) -> None:
+        self.warehouse, self.target = folder / "lake.duckdb", target
+        self.config = load_config(shop.home / "config.yml", str(shop.source))
+        truth = pd.read_parquet(shop.truth / "person_records.parquet")
+        truth.loc[truth["kind"] == "device", "source_system"] = "device"
+        truth = truth[["source_system", "source_record_id", "person_id"]]
+        truth = truth.drop_duplicates(["source_system", "source_record_id"])
+        with open_warehouse(self.warehouse) as opened:
+            land(opened.connection, self.config)
+            opened.connection.register("truth", truth)
+            opened.connection.execute(
+                "insert into identity.customers_map (source_system, source_record_id, customer_id, "
+                "match_rule, match_probability, first_seen_at, last_seen_at) select source_system, "
+                "source_record_id, person_id, 'truth', 1.0, timestamp '2023-01-01', "
+                "timestamp '2023-01-01' from truth"
+            )
+
+    def dbt(self, as_of_date: str, *selected: str) -> None:
+        command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "run"]
+        command += ["--vars", json.dumps(self.config.dbt_vars(), sort_keys=True)]
+        command += ["--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)]
+        command += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        settings = {
+            "CLIENTELA_WAREHOUSE": str(self.warehouse),
+            "CLIENTELA_AS_OF_DATE": as_of_date,
+        }
+        inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
+        done = subprocess.run(
+            [*command, "--select", *selected],
+            env=inherited | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+
+    def features(self, as_of_date: str) -> pd.DataFrame:
+        columns = ", ".join(features())
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(
+                f"select {columns} from marts.fct_customer_features where as_of_date = ? "
+                "order by customer_id",
+                [as_of_date],
+            ).df()
+
+
+def withdraw(source: Path) -> set[tuple[str, str, str]]:
+    """Take back every second consent to location and profiling after DAY, before LATER."""
+    file = source / "consents.parquet"
+    consents = pd.read_parquet(file)
+    granted = consents[
+        consents["purpose"].isin(["geo", "profiling"])
+        & consents["is_granted"].str.lower().isin(["true", "1", "yes", "t"])
+        & (pd.to_datetime(consents["changed_at"], errors="coerce", utc=True) < DAY)
+    ]
+    taken_back = granted.iloc[::2].assign(changed_at=WITHDRAWN_AT, is_granted="false")
+    pd.concat([consents, taken_back]).to_parquet(file, index=False)
+    keys = ["source_system", "source_record_id", "purpose"]
+    return set(taken_back[keys].itertuples(index=False, name=None))
+
+
+@pytest.fixture(scope="module")
+def lake(make_shop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("features")
+    shop = make_shop(folder / "whole", 400, 3)
+    taken_back = withdraw(shop.source)
+    whole = Lake(shop, folder, folder / "target")
+    whole.dbt(LATER, "+fct_customer_features")
+    # The earlier date is built after the withdrawals are known.
+    whole.dbt(DAY, "path:models/marts/features", "fct_customer_features")
+    whole.shop, whole.taken_back = shop, taken_back
+    return whole
+
+
+@pytest.mark.slow
+def test_a_source_cut_at_the_date_gives_the_same_features(lake, tmp_path):
+    removed = 0
+    for shape, column in EVENTS.items():
+        file = lake.shop.source / f"{shape}.parquet"
+        frame = pd.read_parquet(file)
+        moments = pd.to_datetime(frame[column], errors="coerce", utc=True)
+        is_later = moments.dt.tz_convert("Europe/Madrid").dt.strftime("%Y-%m-%d") > DAY
+        removed += int(is_later.sum())
+        frame[~is_later].to_parquet(file, index=False)
+    assert removed > 500
+    cut = Lake(lake.shop, tmp_path, lake.target)
+    cut.dbt(DAY, "+fct_customer_features")
+    pd.testing.assert_frame_equal(cut.features(DAY), lake.features(DAY), check_exact=True)
+
+
+@pytest.mark.slow
+def test_every_feature_is_filled_for_somebody_when_every_source_is_delivered(lake):
+    found = pd.concat([lake.features(DAY), lake.features(LATER)])
+    empty = [name for name in found.columns if found[name].notna().sum() == 0]
+    constant = [name for name in found.columns if found[name].nunique() < 2]
+    assert not empty
+    # The shop has no app, and its messages cannot be unsubscribed from.
+    assert set(constant) == {"first_seen_date", "app_order_share", "has_unsubscribed"}
+
+
+@pytest.mark.slow
+def test_withdrawing_location_removes_the_features_from_later_dates_only(lake):
+    before, after = (lake.features(day).set_index("customer_id") for day in (DAY, LATER))
+    columns = [name for name, f in features().items() if "visits" in f.needs]
+    withdrew = before["has_geo_consent"].eq(True) & after["has_geo_consent"].eq(False)
+    kept = before["has_geo_consent"].eq(True) & after["has_geo_consent"].eq(True)
+    assert withdrew.sum() > 15 and kept.sum() > 15
+    assert before.loc[withdrew, "places_count"].notna().all()
+    assert before.loc[withdrew, "median_visit_distance_km"].notna().any()
+    assert after.loc[withdrew, columns].isna().all(axis=None)
+    assert after.loc[kept, "places_count"].notna().all()
+    assert after.loc[~after["has_geo_consent"].eq(True), columns].isna().all(axis=None)
+
+
+@pytest.mark.slow
+def test_refused_profiling_withholds_web_and_messages_and_nothing_else(lake):
+    found = lake.features(LATER)
+    refused = found["has_profiling_consent"].eq(False)
+    pressure = [f"messages_{days}d_count" for days in (7, 30, 90)]
+    withheld = [
+        name
+        for name, feature in features().items()
+        if {"web_events", "message_events"} & set(feature.needs) and name not in pressure
+    ]
+    assert refused.sum() > 50 and len(withheld) == 12
+    assert found.loc[refused, withheld].isna().all(axis=None)
+    assert found.loc[~refused, "web_events_30d_count"].notna().all()
+    assert found[[*pressure, "orders_count"]].notna().all(axis=None)
+
+
+@pytest.mark.slow
+def test_visits_without_consent_at_their_moment_never_reach_a_feature(lake):
+    with duckdb.connect(str(lake.warehouse), read_only=True) as connection:
+        delivered, kept, unallowed = connection.execute(
+            "select (select count(*) from staging.visits), count(*), count(*) filter (not exists ("
+            "select 1 from intermediate.int_consent_changes c where c.purpose = 'geo' and "
+            "c.is_granted and c.customer_id = v.customer_id and c.changed_at <= s.visited_at)) "
+            "from intermediate.int_customer_visits v join staging.visits s using (visit_id)"
+        ).fetchall()[0]
+    assert 0 < kept < delivered
+    assert unallowed == 0
+
+
+def test_every_feature_says_its_unit_and_the_shapes_it_needs():
+    catalogue = features()
+    assert len(catalogue) > 100
+    for name, feature in catalogue.items():
+        assert feature.unit in UNITS, name
+        shapes = {shape for need in feature.needs for shape in need.split("|")}
+        assert shapes <= set(SHAPES), name
+        assert feature.needs or name in ("customer_id", "as_of_date", "first_seen_date"), name
+        assert (feature.unit == "share") == name.endswith("_share"), name
+
+
+def test_a_shape_feeds_the_features_that_would_be_lost_without_it():
+    delivered = {"customer_records", "orders", "visits", "consents", "web_events"}
+    assert set(features_fed_by("visits", delivered)) == {"visits_90d_count", "places_count"}
+    assert "web_before_purchase_share" in features_fed_by("orders", delivered)
+    assert "contacts_per_purchase_count" in features_fed_by(
+        "action_exposures", {*delivered, "action_exposures"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ("price_indx", "is no column of the features; the nearest is price_index"),
+        ("main_channel", "holds no number"),
+    ],
+)
+def test_a_layer_names_numeric_features_only(tmp_path, column, reason):
+    text = (DBT_FOLDER.parent / "config.yml").read_text()
+    file = tmp_path / "config.yml"
+    file.write_text(text.replace("      - categories_count\n", f"      - {column}\n"))
+    with pytest.raises(ConfigError, match=reason):
+        load_config(file)
+    file.write_text(text.replace("      - categories_count\n", "      - near_home_visit_share\n"))
+    names = load_config(file).segmentation.layers["value_behaviour"]
+    assert "near_home_visit_share" in names and set(names) <= set(layer_columns())
