@@ -6,13 +6,16 @@ Normalising identifiers is SQL, and who survives in a golden record is decided t
 
 from models_py.record_linkage.exact import CUSTOMERS_MAP_COLUMNS, SINGLETON, ExactLinkage
 from models_py.record_linkage.keys import RECORD_KEY
+from models_py.record_linkage.probabilistic import PAIR_COLUMNS, RecordLinkage
 from models_py.record_linkage.scores import cluster_scores, pairwise_scores
 
 __all__ = [
     "CUSTOMERS_MAP_COLUMNS",
+    "PAIR_COLUMNS",
     "RECORD_KEY",
     "SINGLETON",
     "ExactLinkage",
+    "RecordLinkage",
     "cluster_scores",
     "pairwise_scores",
 ]
