@@ -96,3 +96,8 @@
 
 {# A card number as printed in whatever grouping. #}
 {% macro plain_number(value) -%} {{ keep_only('upper(' ~ value ~ ')', '0-9A-Z') }} {%- endmacro %}
+
+{# Rule and sources by which one value of a field survives; a field that config.yml does not name: the latest. #}
+{% macro survivorship(field) -%}
+    {{ return(var('identity_survivorship').get(field, {'rule': 'latest', 'sources': []})) }}
+{%- endmacro %}

@@ -21,10 +21,11 @@ attributed as (
     left join {{ source('identity', 'customers_map') }} as records
         on coalesce(touches.source_system, lone.source_system) = records.source_system
         and touches.source_record_id = records.source_record_id
-    left join {{ source('identity', 'customers_map') }} as devices
-        on devices.source_system = 'device'
-        and touches.device_id = devices.source_record_id
-    left join {{ ref('customer_emails') }} as emails on lower(touches.email) = emails.email
+    left join {{ ref('device_periods') }} as devices
+        on touches.device_id = devices.device_id
+        and touches.touched_at >= devices.valid_from
+        and touches.touched_at < devices.valid_until
+    left join {{ ref('customer_emails') }} as emails on {{ normalised_email('touches.email') }} = emails.email
 )
 select customer_id, touch_date, touch_type, count(*) as touches_count
 from attributed
