@@ -80,6 +80,8 @@ def name_persons(
     require_columns(ledger, LEDGER_COLUMNS, "identity.person_names")
     require_columns(superseded, SUPERSEDED_COLUMNS, "identity.superseded")
     hashes = record_hashes(records)
+    if ledger.empty and not previous.empty:
+        ledger = _ledger_of(previous, records, hashes)
     founders = _founders(ledger, hashes, records, previous)
     present = founders.dropna(subset=["position"])
     present = present.assign(
@@ -106,6 +108,15 @@ def name_persons(
         book.sort_values("customer_id", ignore_index=True),
         _superseded(present, names, numbers, superseded),
     )
+
+
+def _ledger_of(
+    previous: pd.DataFrame, records: pd.DataFrame, hashes: np.ndarray
+) -> pd.DataFrame:
+    """Return the ledger of a map made before there was one: ids were hashes of a record's key."""
+    named = records.assign(record_hash=hashes).merge(previous, on=RECORD_KEY)
+    founds = named["customer_id"] == "c_" + named["record_hash"].str[:16]
+    return named[founds].rename(columns={"first_seen_at": "founded_at"})[LEDGER_COLUMNS]
 
 
 def _founders(
