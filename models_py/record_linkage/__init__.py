@@ -4,6 +4,7 @@ Add a way to link records, or a figure by which ways are compared, as a module o
 Normalising identifiers is SQL, and who survives in a golden record is decided there too.
 """
 
+from models_py.record_linkage.clusters import cluster_pairs
 from models_py.record_linkage.exact import CUSTOMERS_MAP_COLUMNS, SINGLETON, ExactLinkage
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.probabilistic import PAIR_COLUMNS, RecordLinkage
@@ -16,6 +17,7 @@ __all__ = [
     "SINGLETON",
     "ExactLinkage",
     "RecordLinkage",
+    "cluster_pairs",
     "cluster_scores",
     "pairwise_scores",
 ]

@@ -30,6 +30,9 @@ class Level:
         Agreement on a rare value of this column weighs more.
     is_contradiction : bool
         No pair of one person shows it: probability 0, whatever else agrees.
+    most_share : float
+        No more true pairs than this show it: without a bound EM can settle on namesakes, whose
+        birth dates differ, instead of persons.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Level:
     expected_share: float
     term_frequency_column: str | None = None
     is_contradiction: bool = False
+    most_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
-def _exact(column: str, expected_share: float) -> Level:
-    return Level("exact", f"{column}_l = {column}_r", expected_share, column)
+def _exact(column: str, expected_share: float, name: str = "exact") -> Level:
+    return Level(name, f"{column}_l = {column}_r", expected_share, column)
 
 
 def _word_in(column: str, text: str) -> str:
@@ -136,6 +140,16 @@ NAMES = (
         ),
     ),
 )
+# Two records that no link may put into one person: other given names (unless birth dates or
+# numbers agree), or birth dates of different generations.
+CONTRADICTION = (
+    "(given_name_l is not null and given_name_r is not null and not coalesce("
+    + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-1])
+    + ", false)) or (abs(try_cast(left(birth_date_l, 4) as integer) "
+    "- try_cast(left(birth_date_r, 4) as integer)) >= 13 "
+    "and damerau_levenshtein(birth_date_l, birth_date_r) > 2 "
+    "and not coalesce(other_id_l = other_id_r, false))"
+)
 PERSON = (
     Comparison(
         "birth_date",
@@ -149,14 +163,17 @@ PERSON = (
             Level("same_month", "left(birth_date_l, 7) = left(birth_date_r, 7)", 0.01),
             Level("same_year", "left(birth_date_l, 4) = left(birth_date_r, 4)", 0.02),
             Level("two_edits", "damerau_levenshtein(birth_date_l, birth_date_r) <= 2", 0.02),
-            Level("other", "ELSE", 0.02),
+            Level("other", "ELSE", 0.02, most_share=0.06),
         ),
     ),
     Comparison(
         "gender",
         ("gender",),
         _missing("gender"),
-        (Level("exact", "gender_l = gender_r", 0.96), Level("other", "ELSE", 0.04)),
+        (
+            Level("exact", "gender_l = gender_r", 0.96),
+            Level("other", "ELSE", 0.04, most_share=0.10),
+        ),
     ),
     Comparison(
         "other_id",
@@ -173,13 +190,14 @@ CONTACT = (
     Comparison(
         "email",
         ("email",),
-        _missing("email"),
+        # An address made of a name is similar whenever the names are, so similarity says nothing.
+        f"{_missing('email')} or (email_name_l <> email_name_r and {_similar('email_name', 0.85)} "
+        f"and damerau_levenshtein(email_l, email_r) > 1)",
         (
             _exact("email", 0.70),
-            Level("same_name", "email_name_l = email_name_r", 0.04),
             Level("one_edit", "damerau_levenshtein(email_l, email_r) <= 1", 0.03),
-            Level("similar_name", _similar("email_name", 0.92), 0.03),
-            Level("other", "ELSE", 0.20),
+            Level("same_name", "email_name_l = email_name_r", 0.04),
+            Level("other", "ELSE", 0.23),
         ),
     ),
     Comparison(
@@ -228,7 +246,7 @@ PLACE = (
                 "or split_part(postal_code_l, ' ', 1) = split_part(postal_code_r, ' ', 1))",
                 0.05,
             ),
-            _exact("city", 0.05),
+            _exact("city", 0.05, "city"),
             Level(
                 "near_code",
                 "damerau_levenshtein(postal_code_l, postal_code_r) <= 1 "

@@ -31,6 +31,19 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+@contextmanager
+def connection() -> Iterator[Any]:
+    """Open the in-memory DuckDB that Splink would use, without progress bars."""
+    from splink import DuckDBAPI
+
+    con = DuckDBAPI().duckdb_con
+    con.execute("set enable_progress_bar = false")
+    try:
+        yield con
+    finally:
+        con.close()
+
+
 class SplinkEngine:
     """One in-memory DuckDB with the prepared records.
 

@@ -46,7 +46,7 @@ def prepare_records(records: pd.DataFrame, extra_columns: Sequence[str] = ()) ->
     -------
     DataFrame
         source_system, source_record_id, record (0, 1, ... in key order), the compared columns,
-        given_nicknames ("|bob|rob|" or NULL), email_name (before the @), family_sound and
+        given_nicknames ("|bob|rob|" or NULL), given_is_usual (too common for a typing error), email_name (before the @), family_sound and
         given_sound (first letter and consonants).
 
     Raises
@@ -71,6 +71,9 @@ def prepare_records(records: pd.DataFrame, extra_columns: Sequence[str] = ()) ->
     prepared["email_name"] = prepared["email"].str.partition("@")[0]
     for name in ("given", "family"):
         prepared[f"{name}_sound"] = _by_value(prepared[f"{name}_name"], sound)
+    # Names that occur twenty times and in one record of ten thousand are no typing errors.
+    times = prepared["given_name"].map(prepared["given_name"].value_counts()).fillna(0)
+    prepared["given_is_usual"] = (times >= max(20.0, len(prepared) / 10_000)).astype(bool)
     return prepared
 
 

@@ -110,7 +110,7 @@ class RecordLinkage:
             self.skipped_because_ = "no two records share a blocking key"
         if self.skipped_because_:
             return self
-        engine = SplinkEngine(self._with_usual(prepared), keys, comparisons)
+        engine = SplinkEngine(prepared, keys, comparisons)
         random = engine.random_patterns(self.max_random_pairs, self.random_state)
         blocked, sampled = engine.blocked_patterns(self.max_training_pairs)
         self.parameters_ = estimate_parameters(comparisons, blocked, random, len(prepared), sampled)
@@ -136,7 +136,7 @@ class RecordLinkage:
         keys, self.blocking_ = block_keys(prepared, self.max_block_size, self.max_pairs_per_record)
         if keys.empty or len(prepared) < 2:
             return pd.DataFrame({column: [] for column in PAIR_COLUMNS})
-        engine = SplinkEngine(self._with_usual(prepared), keys, comparisons)
+        engine = SplinkEngine(prepared, keys, comparisons)
         scored = engine.score(self.parameters_, self.least_probability)
         engine.close()
         for side in "lr":
@@ -163,13 +163,6 @@ class RecordLinkage:
             for c in comparisons_of(prepared, self.extra_columns, everything=True)
             if c.name in learned
         )
-
-    @staticmethod
-    def _with_usual(prepared: pd.DataFrame) -> pd.DataFrame:
-        """Names that occur twenty times and in one record of ten thousand are no typing errors."""
-        counts = prepared["given_name"].map(prepared["given_name"].value_counts()).fillna(0)
-        usual = counts >= max(20, len(prepared) / 10_000)
-        return prepared.assign(given_is_usual=usual)
 
     def _set_threshold(self, probability: np.ndarray) -> None:
         ordered = np.sort(probability)[::-1]

@@ -55,6 +55,7 @@ def estimate_parameters(
     gammas = blocked[names].to_numpy().T  # (comparison, pattern)
     counts = blocked["pairs_count"].to_numpy() / sampled_share
     expected = [np.array([level.expected_share for level in c.levels]) for c in comparisons]
+    most = [np.array([level.most_share for level in c.levels]) for c in comparisons]
     seen = [_level_counts(random, c) for c in comparisons]
     m = [np.maximum(share / share.sum(), CONTRADICTION_SHARE) for share in expected]
     u = [_others(s, total * s.sum() / random["pairs_count"].sum(), 0.0 * s) for s in seen]
@@ -72,7 +73,7 @@ def estimate_parameters(
             m[k] = (found + PRIOR_PAIRS * expected[k]) / (
                 found.sum() + PRIOR_PAIRS * expected[k].sum()
             )
-            m[k] = np.maximum(m[k], CONTRADICTION_SHARE)
+            m[k] = np.clip(m[k], CONTRADICTION_SHARE, most[k])
             u[k] = _others(seen[k], total * seen[k].sum() / random["pairs_count"].sum(), found)
         share = min(max(matches.sum() / total, 0.1 / total), 0.5)
         if np.abs(np.concatenate([[share], *m]) - before).max() < TOLERANCE:
