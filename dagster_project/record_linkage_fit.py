@@ -34,9 +34,7 @@ def probable_pairs(
     if as_of is None or not records["family_name"].notna().any():
         return None, {"probabilistic_linkage": "skipped: no record carries a name"}
     told = {"target_precision": settings.target_precision}
-    if is_refit_due(
-        context, warehouse, MODEL, as_of, fingerprint, settings.refit_after_days, told
-    ):
+    if is_refit_due(context, warehouse, MODEL, as_of, fingerprint, settings.refit_after_days, told):
         model = RecordLinkage(target_precision=settings.target_precision).fit(records)
         if model.skipped_because_:
             return None, {"probabilistic_linkage": f"skipped: {model.skipped_because_}"}

@@ -38,9 +38,7 @@ def person_events(
     """
     old, new = set(was["customer_id"]), set(now)
     successor = dict(zip(known["old_customer_id"], known["customer_id"], strict=True))
-    merged = [
-        ("merged", successor[gone], gone) for gone in sorted(old - new) if gone in successor
-    ]
+    merged = [("merged", successor[gone], gone) for gone in sorted(old - new) if gone in successor]
     parent = _parents(before, now, new - old)
     split = [("split", parent[born], born) for born in sorted(parent)]
     fresh = [("new", born, None) for born in sorted(new - old - set(parent))]

@@ -110,9 +110,7 @@ def name_persons(
     )
 
 
-def _ledger_of(
-    previous: pd.DataFrame, records: pd.DataFrame, hashes: np.ndarray
-) -> pd.DataFrame:
+def _ledger_of(previous: pd.DataFrame, records: pd.DataFrame, hashes: np.ndarray) -> pd.DataFrame:
     """Return the ledger of a map made before there was one: ids were hashes of a record's key."""
     named = records.assign(record_hash=hashes).merge(previous, on=RECORD_KEY)
     founds = named["customer_id"] == "c_" + named["record_hash"].str[:16]

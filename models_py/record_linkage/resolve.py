@@ -15,12 +15,13 @@ import pandas as pd
 
 from models_py.frames import require_columns
 from models_py.record_linkage.careful import separate
-from models_py.record_linkage.contradictions import PORTRAIT_COLUMNS, as_portraits, contradict
 from models_py.record_linkage.exact import SINGLETON, _components, _joinable_links
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.links import LINK_COLUMNS, links_frame
 from models_py.record_linkage.overrides import override_links
 
+# Records of one person that differ in none of these cannot contradict each other.
+TELLING = ["given_name", "full_name", "birth_date", "other_id"]
 RULE_ORDER = ("loyalty_id", "email", "phone_and_name", "login", "device_id")
 
 
@@ -88,18 +89,26 @@ def resolve(
     considered = pd.concat(
         [decided[decided["link_type"] == "always"], probable[probable["is_linked"]]]
     )
-    stars = _stars(members, rank)
-    draft = pd.concat([stars, considered], ignore_index=True)
+    draft = pd.concat([_stars(members, rank), considered], ignore_index=True)
     person = _label(draft, count)
     never = decided[decided["link_type"] == "never"]
-    portrait = _portraits(records, portraits)
-    doubtful = _doubtful(person, portrait, never)
-    if len(doubtful):
-        in_doubt = np.isin(person, doubtful)
-        kept = draft[~in_doubt[draft["left"].to_numpy()]]
-        again, person = separate(
-            person, in_doubt, members.assign(rank=rank), considered, portrait, never
+    told = _portraits(records, portraits)
+    in_doubt = np.isin(person, _doubtful(person, told, never))
+    if in_doubt.any():
+        again, separated = separate(
+            records,
+            in_doubt,
+            members.assign(rank=rank),
+            pd.concat(
+                [
+                    considered,
+                    never[in_doubt[never["left"].to_numpy()] & in_doubt[never["right"].to_numpy()]],
+                ]
+            ),
+            told,
         )
+        person = np.where(in_doubt, person.max() + 1 + separated, person)
+        kept = draft[~in_doubt[draft["left"].to_numpy()]]
         draft = pd.concat([kept, again], ignore_index=True)
     links = pd.concat(
         [draft, never, probable[~probable["is_linked"]]], ignore_index=True
@@ -156,25 +165,19 @@ def _label(links: pd.DataFrame, count: int) -> np.ndarray:
 
 def _portraits(records: pd.DataFrame, portraits: pd.DataFrame) -> pd.DataFrame:
     """Portraits by position of the record, without those that say nothing."""
-    require_columns(portraits, [*RECORD_KEY, *PORTRAIT_COLUMNS], "identity.normalised_records")
+    require_columns(portraits, [*RECORD_KEY, *TELLING], "identity.normalised_records")
     position = records[RECORD_KEY].assign(record=np.arange(len(records)))
-    told = portraits[portraits[["given_name", "birth_date"]].notna().any(axis=1)]
-    told = told[[*RECORD_KEY, *PORTRAIT_COLUMNS]].merge(position, on=RECORD_KEY)
-    return told.set_index("record")[PORTRAIT_COLUMNS].sort_index()
+    told = portraits[portraits[TELLING].notna().any(axis=1)].merge(position, on=RECORD_KEY)
+    return told.set_index("record").sort_index()
 
 
 def _doubtful(person: np.ndarray, portraits: pd.DataFrame, never: pd.DataFrame) -> np.ndarray:
-    """Numbers of persons in which two records contradict each other."""
+    """Return the persons whose records differ in what may contradict, or were told apart."""
     left, right = never["left"].to_numpy(), never["right"].to_numpy()
-    doubtful = set(person[left][person[left] == person[right]].tolist())
-    known = portraits.assign(person=person[portraits.index]).drop_duplicates()
-    several = known.groupby("person")[["given_name", "birth_date"]].transform("nunique")
-    known = known[(several > 1).any(axis=1)]
-    for number, group in known.groupby("person"):
-        faces = as_portraits(group)
-        if any(contradict(a, b) for i, a in enumerate(faces) for b in faces[i + 1 :]):
-            doubtful.add(int(str(number)))
-    return np.array(sorted(doubtful), dtype=np.int64)
+    apart = person[left][person[left] == person[right]]
+    numbers = pd.Series(person[portraits.index], index=portraits.index)
+    several = portraits[TELLING].groupby(numbers).nunique() > 1
+    return np.union1d(apart, several.index[several.any(axis=1)].to_numpy())
 
 
 def _match_rules(
