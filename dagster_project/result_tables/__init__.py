@@ -6,6 +6,12 @@ their columns are described in the dbt project.
 """
 
 from dagster_project.result_tables.columns import ResultTable
+from dagster_project.result_tables.erasure import (
+    ERASED_REVENUE,
+    ERASURE_COLUMNS,
+    ERASURES,
+    PENDING_ERASURES,
+)
 from dagster_project.result_tables.identity import (
     CUSTOMERS_MAP,
 )
@@ -46,6 +52,7 @@ __all__ = [
     "MICROSEGMENT_PROFILES",
     "MODEL_PARAMETERS",
     "MODEL_VERSIONS",
+    "PENDING_ERASURES",
     "PIPELINE_RUNS",
     "PORTFOLIO_LTV",
     "PROMOTED_DATES",
@@ -58,6 +65,10 @@ RESULT_TABLES: dict[str, ResultTable] = {
     table.full_name: table
     for table in (
         CUSTOMERS_MAP,
+        ERASURES,
+        ERASURE_COLUMNS,
+        PENDING_ERASURES,
+        ERASED_REVENUE,
         CUSTOMER_LTV,
         PORTFOLIO_LTV,
         LTV_BACKTESTS,
