@@ -91,9 +91,7 @@ def add_commands(app: typer.Typer, select: Select) -> None:
             )
 
     @app.command("restore")
-    def restore_command(
-        file: Path, source: Source = None, warehouse: WarehouseFile = None
-    ) -> None:
+    def restore_command(file: Path, source: Source = None, warehouse: WarehouseFile = None) -> None:
         """Bring a backup into a new warehouse: `clientela restore backups/shop/20250630T050000.duckdb`."""
         select(source, warehouse, None)
         from dagster_project.backups import BackupError, restore

@@ -95,9 +95,7 @@ def run_everything(
     return MainRun(as_of, dates, time.monotonic() - started, closed)
 
 
-def run_job(
-    config: Config, job: str, run_config: dict[str, object], step: str
-) -> dict[str, Any]:
+def run_job(config: Config, job: str, run_config: dict[str, object], step: str) -> dict[str, Any]:
     """Run a job that builds no table, with progress on the terminal.
 
     Returns

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from dagster_project.erasure.keys import phone_form, text_form
-from dagster_project.sql_text import literal, quoted
 from dagster_project.source_contract import SHAPES
+from dagster_project.sql_text import literal, quoted
 
 # What the contract accepts instead of a record key: e-mail, phone, loyalty card, device.
 IDENTIFIERS = sorted(
@@ -76,7 +76,9 @@ def named(columns: dict[str, str], base: str) -> list[tuple[str, str | None]]:
         if match:
             system = f"{match[1] or ''}source_system{match[2] or ''}"
             partner = next((c for c in columns if c.lower() == system), None)
-            found.append((name, partner or ("source_system" if "source_system" in columns else None)))
+            found.append(
+                (name, partner or ("source_system" if "source_system" in columns else None))
+            )
     return found
 
 
@@ -125,9 +127,7 @@ def identifier_conditions(columns: dict[str, str]) -> list[str]:
 
 def key_conditions(columns: dict[str, str]) -> list[str]:
     """SQL conditions by which a row is the person's: records, orders, identifiers."""
-    return (
-        record_conditions(columns) + order_conditions(columns) + identifier_conditions(columns)
-    )
+    return record_conditions(columns) + order_conditions(columns) + identifier_conditions(columns)
 
 
 def condition(table: Table, needles: Sequence[str]) -> str:

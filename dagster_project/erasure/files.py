@@ -58,7 +58,9 @@ class Redactor:
             content = re.sub(re.escape(text), ERASED, content, flags=re.IGNORECASE)
         for phone in self.phones:
             signs = b"[ ().-]?".join(phone[n : n + 1] for n in range(len(phone)))
-            content = re.sub(rb"(?<![0-9])\+?[0-9]{0,4}[ ().-]{0,2}" + signs + rb"(?![0-9])", ERASED, content)
+            content = re.sub(
+                rb"(?<![0-9])\+?[0-9]{0,4}[ ().-]{0,2}" + signs + rb"(?![0-9])", ERASED, content
+            )
         return content
 
 
@@ -138,9 +140,13 @@ def _clean_sqlite(file: Path, redactor: Redactor) -> bool:
         connection.create_function("without", 1, without, deterministic=True)
         connection.execute("pragma secure_delete = on")
         changed = 0
-        tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+        tables = connection.execute(
+            "select name from sqlite_master where type = 'table'"
+        ).fetchall()
         for (table,) in tables:
-            for _, column, kind, *_ in connection.execute(f'pragma table_info("{table}")').fetchall():
+            for _, column, kind, *_ in connection.execute(
+                f'pragma table_info("{table}")'
+            ).fetchall():
                 if not re.search("int|bool|real|float|date", kind, re.IGNORECASE):
                     changed += connection.execute(
                         f'update "{table}" set "{column}" = without("{column}") '

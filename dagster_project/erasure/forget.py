@@ -38,7 +38,7 @@ from dagster_project.erasure.totals import (
     measure_again,
     note_run,
 )
-from dagster_project.result_tables import ERASED_REVENUE, PENDING_ERASURES
+from dagster_project.result_tables import ERASED_REVENUE, PENDING_ERASURES, TABLE_LINEAGE
 from dagster_project.sql_text import literal
 from dagster_project.warehouse import SCHEMAS, open_warehouse
 
@@ -116,7 +116,9 @@ def forget(
         if not report.persons:
             return report
         report.rows = counted(plan.connection, "old", plan.doomed)
-        say(f"{report.persons} persons: {sum(report.rows.values())} rows in {len(report.rows)} tables")
+        say(
+            f"{report.persons} persons: {sum(report.rows.values())} rows in {len(report.rows)} tables"
+        )
         for path in _copies(config):
             report.copies[path.name] = _clean_copy(plan, path)
             say(f"{path.name}: {report.copies[path.name]} rows")
@@ -142,9 +144,7 @@ def forget(
 
 
 @contextmanager
-def _planned(
-    config: Config, persons: list[tuple[str, str]], *, requests: bool
-) -> Iterator[_Plan]:
+def _planned(config: Config, persons: list[tuple[str, str]], *, requests: bool) -> Iterator[_Plan]:
     report, key = Forgotten(), load_key(config, create=True)
     with duckdb.connect() as connection:
         config.landing_path.mkdir(parents=True, exist_ok=True)
@@ -200,20 +200,21 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
     connection = plan.connection
     attach(connection, path, "copied")
     doomed = conditions(connection, "copied", plan.needles)
-    rows = sum(counted(connection, "copied", doomed).values())
-    if not rows:
+    found = counted(connection, "copied", doomed)
+    if not found:
         connection.execute("detach copied")
         return 0
+    names = {f"{table.schema}.{table.name}" for table in doomed}
+    changed = set(found) if TABLE_LINEAGE.full_name in names else set()
 
     def adjust(renewing: duckdb.DuckDBPyConnection, renewed: str) -> None:
-        if ERASED_REVENUE.full_name in {
-            f"{table.schema}.{table.name}" for table in tables_of(renewing, renewed)
-        }:
+        if ERASED_REVENUE.full_name in names:
             keep_revenue(renewing, "copied", renewed)
         agree_again(renewing, "copied", renewed)
+        if changed:
+            measure_again(renewing, renewed, changed)
         if left := remaining(renewing, renewed, plan.needles):
             raise RuntimeError(f"{path}: columns that still name an erased person: {left}")
 
     rewrite(connection, path, "copied", doomed, plan.needles, adjust)
-    return rows
-
+    return sum(found.values())

@@ -84,9 +84,7 @@ def gather(
         )
 
 
-def _gather_ids_and_records(
-    connection: duckdb.DuckDBPyConnection, identity: list[Table]
-) -> None:
+def _gather_ids_and_records(connection: duckdb.DuckDBPyConnection, identity: list[Table]) -> None:
     """Former ids of the persons, and their records, from every table of the room that pairs both."""
     linked = [table for table in identity if "customer_id" in table.columns]
     # Twice, because a record found by a former id may carry another one.
@@ -124,9 +122,7 @@ def _gather_ids_and_records(
     )
 
 
-def _gather_orders(
-    connection: duckdb.DuckDBPyConnection, present: set[tuple[str, str]]
-) -> None:
+def _gather_orders(connection: duckdb.DuckDBPyConnection, present: set[tuple[str, str]]) -> None:
     connection.execute(
         "insert into gone_orders select source_system, substr(source_record_id, 7), "
         "source_system || ':' || substr(source_record_id, 7) "

@@ -15,8 +15,8 @@ import duckdb
 
 from dagster_project.erasure.columns import KEY_TYPES, Table, any_of
 from dagster_project.erasure.keys import phone_form, text_form
-from dagster_project.sql_text import literal, quoted
 from dagster_project.source_contract import SHAPES
+from dagster_project.sql_text import literal, quoted
 
 ROLES = {"source_record_id": "record", "order_id": "order", **KEY_TYPES}
 # Rows compared per staged table; a column that agrees on all of them holds the key.
@@ -54,9 +54,7 @@ def contract_columns(table: str, delivered: Iterable[str]) -> list[KeyColumn]:
     if table not in SHAPES:
         return []
     system = "source_system" if "source_system" in set(delivered) else "null"
-    found = [
-        KeyColumn(name, ROLES[name], system) for name in delivered if name in ROLES
-    ]
+    found = [KeyColumn(name, ROLES[name], system) for name in delivered if name in ROLES]
     # request_id is a key of the company's own; the identifier beside it may be shared with others.
     found += [KeyColumn(name, "request") for name in delivered if name == "request_id"]
     return found
@@ -137,7 +135,9 @@ def _agreeing(
             if agreed and agreed == counts[number]:
                 needs_system = ROLES[role] in ("record", "order")
                 if not needs_system or systems == 1:
-                    found.append((table.name, column, ROLES[role], system if needs_system else None))
+                    found.append(
+                        (table.name, column, ROLES[role], system if needs_system else None)
+                    )
     return found
 
 

@@ -28,8 +28,7 @@ def present(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, s
     """Column names of each table of an attached database, by schema.table."""
     found: dict[str, set[str]] = {}
     for schema, table, column in connection.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() "
-        "where database_name = ?",
+        "select schema_name, table_name, column_name from duckdb_columns() where database_name = ?",
         [database],
     ).fetchall():
         found.setdefault(f"{schema}.{table}", set()).add(column)

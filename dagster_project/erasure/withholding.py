@@ -142,7 +142,9 @@ def withholding(cursor: duckdb.DuckDBPyConnection, config: Config) -> Withholdin
             f"{config.warehouse_path} are recognised. Nothing is landed; put the right one back."
         )
     define_hash(cursor, key)
-    cursor.execute("create or replace temp table erased_keys as select key_hash from identity.erasures")
+    cursor.execute(
+        "create or replace temp table erased_keys as select key_hash from identity.erasures"
+    )
     cursor.execute(
         "create or replace temp table erased_orders (source_system varchar, order_id varchar)"
     )
