@@ -92,7 +92,10 @@ def add_commands(app: typer.Typer, select: Select) -> None:
 
     @app.command("restore")
     def restore_command(file: Path, source: Source = None, warehouse: WarehouseFile = None) -> None:
-        """Bring a backup into a new warehouse: `clientela restore backups/shop/20250630T050000.duckdb`."""
+        """Bring a backup into a new warehouse.
+
+        `clientela restore backups/my_shop/20250630T050000.duckdb`
+        """
         select(source, warehouse, None)
         from dagster_project.backups import BackupError, restore
         from dagster_project.config import load_config

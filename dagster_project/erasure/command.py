@@ -66,8 +66,8 @@ def _lines(config: Config, done: Forgotten, *, is_done: bool) -> list[str]:
         lines.append(f"  {copy:<40} {rows:>8,}")
     if done.files:
         lines.append(
-            f"Searched {done.files['files_searched']:,} other files "
-            f"({done.files['bytes_searched'] / 1e6:,.1f} MB), changed {done.files['files_changed']}."
+            f"Searched {done.files['files_searched']:,} other files of "
+            f"{done.files['bytes_searched'] / 1e6:,.1f} MB, changed {done.files['files_changed']}."
         )
     for table, rows in done.returning.items():
         lines.append(

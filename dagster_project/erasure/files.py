@@ -140,23 +140,21 @@ def _clean_sqlite(file: Path, redactor: Redactor) -> bool:
         connection.create_function("without", 1, without, deterministic=True)
         connection.execute("pragma secure_delete = on")
         changed = 0
-        tables = connection.execute(
-            "select name from sqlite_master where type = 'table'"
+        columns = connection.execute(
+            "select tables.name, columns.name, columns.type from sqlite_master as tables "
+            "join pragma_table_info(tables.name) as columns where tables.type = 'table'"
         ).fetchall()
-        for (table,) in tables:
-            for _, column, kind, *_ in connection.execute(
-                f'pragma table_info("{table}")'
-            ).fetchall():
-                if not re.search("int|bool|real|float|date", kind, re.IGNORECASE):
-                    changed += connection.execute(
-                        f'update "{table}" set "{column}" = without("{column}") '
-                        f'where finds("{column}")'
-                    ).rowcount
+        for table, column, kind in columns:
+            if not re.search("int|bool|real|float|date", kind, re.IGNORECASE):
+                changed += connection.execute(
+                    f'update "{table}" set "{column}" = without("{column}") where finds("{column}")'
+                ).rowcount
         free = connection.execute("pragma freelist_count").fetchall()[0][0]
-        if changed or free or redactor.finds(file.read_bytes()):
+        is_left = redactor.finds(file.read_bytes())
+        if changed or free or is_left:
             connection.execute("vacuum")
             connection.execute("pragma wal_checkpoint(truncate)")
-    return changed > 0
+    return changed > 0 or is_left
 
 
 def _clean_parquet(file: Path, needles: Needles) -> bool:

@@ -116,9 +116,8 @@ def forget(
         if not report.persons:
             return report
         report.rows = counted(plan.connection, "old", plan.doomed)
-        say(
-            f"{report.persons} persons: {sum(report.rows.values())} rows in {len(report.rows)} tables"
-        )
+        rows = sum(report.rows.values())
+        say(f"{report.persons} persons: {rows} rows in {len(report.rows)} tables")
         for path in _copies(config):
             report.copies[path.name] = _clean_copy(plan, path)
             say(f"{path.name}: {report.copies[path.name]} rows")

@@ -85,7 +85,7 @@ def gather(
 
 
 def _gather_ids_and_records(connection: duckdb.DuckDBPyConnection, identity: list[Table]) -> None:
-    """Former ids of the persons, and their records, from every table of the room that pairs both."""
+    """Former ids of the persons, and their records, from every table that pairs both."""
     linked = [table for table in identity if "customer_id" in table.columns]
     # Twice, because a record found by a former id may carry another one.
     for _ in range(2):

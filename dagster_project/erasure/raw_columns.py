@@ -7,7 +7,6 @@ comparing them with the staged rows that were made from them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -82,7 +81,7 @@ def learned_columns(
     sisters = [
         column
         for other, columns in learned.items()
-        if "_" in os.path.commonprefix([table, other]) and table not in SHAPES
+        if _are_sisters(table, other)
         for column in columns
         if column.name in names
     ]
@@ -139,6 +138,11 @@ def _agreeing(
                         (table.name, column, ROLES[role], system if needs_system else None)
                     )
     return found
+
+
+def _are_sisters(table: str, other: str) -> bool:
+    """Whether two raw tables come from one source, whose name both begin with."""
+    return table not in SHAPES and table.split("_")[0] == other.split("_")[0]
 
 
 def is_erased(key_type: str, value: str) -> str:

@@ -26,7 +26,8 @@ create or replace temp table erased_columns (
     table_name varchar, column_name varchar, key_type varchar, source_system varchar);
 create or replace temp table new_keys as
 select distinct key_type, source_system, erased_hash(key_type, key_value) as key_hash from (
-    select 'record' as key_type, source_system, source_system || '|' || source_record_id as key_value
+    select
+        'record' as key_type, source_system, source_system || '|' || source_record_id as key_value
     from gone_records where source_system <> 'device' and source_record_id not like 'order:%'
     union all select 'record_id', null, source_record_id from gone_lone_records
     union all select 'order', source_system, source_system || '|' || order_id from gone_orders

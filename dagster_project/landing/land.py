@@ -179,8 +179,8 @@ def _land_part(
     rows = cursor.execute(count).fetchall()[0][0] - landed
     if part.rows is not None and rows + erased != part.rows:
         raise SourceError(
-            f"{table} ({part.origin}) holds {part.rows} rows, but {rows + erased} were read. Nothing was "
-            "landed; write the file again, as Parquet if you can."
+            f"{table} ({part.origin}) holds {part.rows} rows, but {rows + erased} were read. "
+            "Nothing was landed; write the file again, as Parquet if you can."
         )
     return rows, erased
 
