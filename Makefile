@@ -39,8 +39,8 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@for study in benchmarks/[a-z]*.py; do echo "== $$study"; $(BIN)/python "$$study" || exit 1; done
 
-# What cannot be rebuilt (person ids, segment keys, holdouts, audience logs) lives in the warehouse:
-# clean removes it only when asked by name.
+# What cannot be rebuilt (person ids, segment keys, holdouts, audience logs) lives in the warehouse,
+# and beside it the key by which erased persons are recognised: clean removes neither, nor backups.
 clean:
 	rm -rf .venv storage dbt/target dbt/logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	@echo "warehouse/ and published/ are kept; remove them by hand if you mean it."
+	@echo "warehouse/, published/, backups/ and exports/ are kept; remove them by hand if you mean it."

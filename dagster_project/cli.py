@@ -17,6 +17,8 @@ from typing import Annotated
 
 import typer
 
+from dagster_project.cli_erasure import add_commands
+
 # Dagster says of stable parameters of ours that they are in beta; a user can do nothing about it.
 warnings.filterwarnings("ignore", message=".*currently in beta.*")
 
@@ -176,6 +178,8 @@ def ui(source: Source = None, port: int = 3000) -> None:
     dagster = str(Path(sys.executable).parent / "dagster")
     os.execv(dagster, [dagster, "dev", "-w", "workspace.yaml", "-p", str(port)])
 
+
+add_commands(app, _select)
 
 if __name__ == "__main__":
     app()

@@ -94,6 +94,21 @@ class Config(Settings):
         """The folder of this data set for what is neither warehouse nor published copy."""
         return self.home / self.folders.storage / self.dataset
 
+    @property
+    def landing_path(self) -> Path:
+        """The folder for what a landing must write down before it can land."""
+        return self.storage_path / "landing"
+
+    @property
+    def backups_path(self) -> Path:
+        """The folder of this data set's backups."""
+        return self.home / self.folders.backups / self.dataset
+
+    @property
+    def exports_path(self) -> Path:
+        """The folder for files that leave the warehouse, which an erasure searches too."""
+        return self.home / self.folders.exports
+
     def _file(self, variable: str, folder: str) -> Path:
         given = os.environ.get(variable)
         return Path(given).absolute() if given else self.home / folder / f"{self.dataset}.duckdb"

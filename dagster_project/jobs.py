@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dagster_project.assets.dbt import dbt_features
+from dagster_project.erasure.job import forget_job
 from dagster_project.partitions import AS_OF_DATES
 
 IN_PROCESS = dg.in_process_executor
@@ -43,4 +44,4 @@ DAILY = dg.define_asset_job(
     description="The whole line for one as_of_date, from raw tables to the published copy.",
     executor_def=IN_PROCESS,
 )
-JOBS = [PREPARE, SLICE, PUBLISH, DAILY]
+JOBS = [PREPARE, SLICE, PUBLISH, DAILY, forget_job]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -92,6 +93,35 @@ def run_everything(
         start("slice", str(date))
     start("publish")
     return MainRun(as_of, dates, time.monotonic() - started, closed)
+
+
+def run_job(config: Config, job: str, run_config: dict[str, object], step: str) -> dict[str, Any]:
+    """Run a job that builds no table, with progress on the terminal.
+
+    Returns
+    -------
+    dict
+        What its step `step` gives.
+
+    Raises
+    ------
+    RunFailedError
+        Naming the step that failed.
+    """
+    from dagster_project.definitions import defs
+
+    instance = dg.DagsterInstance.get()
+    close_dead_runs(instance)
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        run_config=run_config | progress_config(f"{job:<10}"),
+        tags=process_tags(),
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise RunFailedError(_failure(result, job, None))
+    found: dict[str, Any] = result.output_for_node(step)
+    return found
 
 
 def default_as_of_date(config: Config) -> dt.date:

@@ -123,6 +123,8 @@ class FolderSettings(Settings):
     warehouse: str = "warehouse"
     published: str = "published"
     storage: str = "storage"
+    backups: str = "backups"
+    exports: str = "exports"
 
 
 class OrderSettings(Settings):

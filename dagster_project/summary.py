@@ -27,6 +27,9 @@ UNKNOWN = """
     select table_name, unknown_columns from raw.landed_tables
     where coalesce(unknown_columns, '') <> '' order by table_name
 """
+WITHHELD = """
+    select coalesce(sum(rows_erased), 0), count(*) from raw.landed_tables where rows_erased > 0
+"""
 PORTFOLIO = """
     select horizon_days, customers_count, predicted_orders_mean, predicted_revenue_mean,
         predicted_revenue_p05, predicted_revenue_p95, interval_status
@@ -90,6 +93,9 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
         console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
+    withheld, tables = warehouse.connection.execute(WITHHELD).fetchall()[0]
+    if withheld:
+        console.print(f"Withheld: {withheld:,} rows of {tables} tables name erased persons.")
     records, persons = warehouse.connection.execute(PERSONS).fetchall()[0]
     console.print(f"{records:,} source records are {persons:,} persons.\n")
 

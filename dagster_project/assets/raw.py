@@ -56,6 +56,11 @@ def raw_tables(
         else:
             report = land(warehouse.connection, config)
             record(warehouse, step, context.run_id)
+            if report.rows_erased:
+                context.log.warning(
+                    f"withheld {report.rows_erased} rows of erased persons, whom the source still "
+                    "holds"
+                )
             for note in (*report.notes, *report.unused):
                 context.log.warning(note)
     tables = {table.table_name: table for table in report.tables} if report else {}
@@ -72,6 +77,7 @@ def _metadata(table: LandedTable | None, report: LandingReport) -> dict[str, obj
     return {
         "dagster/row_count": table.rows_landed,
         "rows_rejected": table.rows_rejected,
+        "rows_erased": table.rows_erased,
         "origin": table.origin or "not delivered",
         "missing_columns": ", ".join(table.missing_columns) or "none",
         "unknown_columns": ", ".join(table.unknown_columns) or "none",

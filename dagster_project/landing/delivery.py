@@ -9,6 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagster_project.source_contract import Shape
+from dagster_project.sql_text import literal, quoted
+
+__all__ = [
+    "Part",
+    "RejectedLine",
+    "SourceError",
+    "canonical_names",
+    "file_literal",
+    "literal",
+    "quoted",
+    "text_select",
+]
 
 
 class SourceError(ValueError):
@@ -38,16 +50,6 @@ class Part:
     rows: int | None = None
     rejected: tuple[RejectedLine, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def quoted(name: str) -> str:
-    """An identifier in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A string literal in single quotes."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def file_literal(path: Path) -> str:

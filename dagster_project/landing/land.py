@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.config import Config
+from dagster_project.erasure.withholding import Withholding, withholding
 from dagster_project.landing.delivery import Part, SourceError, literal, quoted
 from dagster_project.landing.fingerprint import fingerprint_of
 from dagster_project.landing.report import LandedTable, LandingReport
@@ -22,7 +23,8 @@ _LOG_TABLES = """
 create schema if not exists raw;
 create or replace table raw.landed_tables (
     table_name varchar, origin varchar, is_delivered boolean, rows_landed bigint,
-    rows_rejected bigint, missing_columns varchar, unknown_columns varchar, content_hash varchar);
+    rows_rejected bigint, missing_columns varchar, unknown_columns varchar, content_hash varchar,
+    rows_erased bigint);
 create or replace table raw.rejected_lines (
     table_name varchar, line_number bigint, raw_line varchar, reason varchar);
 create or replace table raw.landed_dataset (
@@ -53,15 +55,36 @@ def land(connection: duckdb.DuckDBPyConnection, config: Config) -> LandingReport
     _refuse_other_dataset(cursor, config)
     source = source_of(config)
     hashes = source.hashes(cursor)
-    with tempfile.TemporaryDirectory(prefix="clientela-landing-") as workspace:
+    withheld = withholding(cursor, config)
+    # In storage, where an erasure clears away what a killed landing has left.
+    config.landing_path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=config.landing_path) as workspace:
         parts = source.parts(cursor, Path(workspace))
         if found := problems(source, parts):
             raise SourceError("\n".join(found))
+        lines_erased: dict[str, int] = {}
+        if withheld:
+            lines = _lines(parts)
+            parts = {
+                table: tuple(withheld.without_lines(part) for part in found)
+                for table, found in parts.items()
+            }
+            lines_erased = {table: lines[table] - kept for table, kept in _lines(parts).items()}
+            for table, found in parts.items():
+                withheld.gather_orders(table, RAW_TABLES[table], found)
         cursor.execute("begin transaction")
         try:
             cursor.execute(_LOG_TABLES)
             tables = tuple(
-                _land_table(cursor, table, shape, parts.get(table, ()), hashes.get(table, ""))
+                _land_table(
+                    cursor,
+                    table,
+                    shape,
+                    parts.get(table, ()),
+                    hashes.get(table, ""),
+                    withheld,
+                    lines_erased.get(table, 0),
+                )
                 for table, shape in RAW_TABLES.items()
             )
             if source.hashes(cursor) != hashes:
@@ -99,6 +122,8 @@ def _land_table(
     shape: Shape,
     parts: tuple[Part, ...],
     content_hash: str,
+    withheld: Withholding | None,
+    lines_erased: int,
 ) -> LandedTable:
     delivered = list(dict.fromkeys(name for part in parts for name in part.columns))
     # DuckDB's names ignore case, so Note of one part and note of another are one column.
@@ -110,7 +135,10 @@ def _land_table(
     columns.insert(len(shape.columns), "_row_number bigint")
     cursor.execute(f"create or replace table raw.{table} ({', '.join(columns)})")
     cursor.execute(f"comment on table raw.{table} is {literal(shape.description)}")
-    rows = sum(_land_part(cursor, table, part) for part in parts)
+    rows = erased = 0
+    for part in parts:
+        landed, held_back = _land_part(cursor, table, part, rows + erased, withheld)
+        rows, erased = rows + landed, erased + held_back
     return LandedTable(
         table,
         ", ".join(part.origin for part in parts),
@@ -120,22 +148,41 @@ def _land_table(
         tuple(name for name in shape.column_names if parts and name not in delivered),
         unknown,
         content_hash,
+        erased + lines_erased,
     )
 
 
-def _land_part(cursor: duckdb.DuckDBPyConnection, table: str, part: Part) -> int:
-    before = cursor.execute(f"select count(*) from raw.{table}").fetchone()[0]
+def _lines(parts: dict[str, tuple[Part, ...]]) -> dict[str, int]:
+    return {table: sum(len(part.rejected) for part in found) for table, found in parts.items()}
+
+
+def _land_part(
+    cursor: duckdb.DuckDBPyConnection,
+    table: str,
+    part: Part,
+    before: int,
+    withheld: Withholding | None,
+) -> tuple[int, int]:
+    """Rows landed and rows withheld; `before` of the table's rows were read from earlier parts."""
+    relation, kept, erased = part.relation, "true", 0
+    if withheld:
+        relation = withheld.selected(table, part)
+        condition = withheld.condition(table, part.columns)
+        counted = f"select count(*) from ({part.relation}) where {condition}"
+        kept, erased = f"not {condition}", cursor.execute(counted).fetchall()[0][0]
+    count = f"select count(*) from raw.{table}"
+    landed = cursor.execute(count).fetchall()[0][0]
     cursor.execute(
-        f"insert into raw.{table} by name "
-        f"select *, {before} + row_number() over () as _row_number from ({part.relation})"
+        f"insert into raw.{table} by name select * from (select *, {before} + row_number() over () "
+        f"as _row_number from ({relation})) where {kept}"
     )
-    rows = cursor.execute(f"select count(*) from raw.{table}").fetchone()[0] - before
-    if part.rows is not None and rows != part.rows:
+    rows = cursor.execute(count).fetchall()[0][0] - landed
+    if part.rows is not None and rows + erased != part.rows:
         raise SourceError(
-            f"{table} ({part.origin}) holds {part.rows} rows, but {rows} were read. Nothing was "
-            "landed; write the file again, as Parquet if you can."
+            f"{table} ({part.origin}) holds {part.rows} rows, but {rows + erased} were read. "
+            "Nothing was landed; write the file again, as Parquet if you can."
         )
-    return rows
+    return rows, erased
 
 
 def _report(
@@ -166,7 +213,7 @@ def _log(
     cursor: duckdb.DuckDBPyConnection, report: LandingReport, parts: dict[str, tuple[Part, ...]]
 ) -> None:
     cursor.executemany(
-        "insert into raw.landed_tables values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into raw.landed_tables values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 table.table_name,
@@ -177,6 +224,7 @@ def _log(
                 ", ".join(table.missing_columns),
                 ", ".join(table.unknown_columns),
                 table.content_hash or None,
+                table.rows_erased,
             )
             for table in report.tables
         ],

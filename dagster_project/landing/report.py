@@ -19,6 +19,7 @@ class LandedTable:
     missing_columns: tuple[str, ...]
     unknown_columns: tuple[str, ...]
     content_hash: str
+    rows_erased: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,8 @@ class LandingReport:
     def rows_rejected(self) -> int:
         """Lines that were no rows."""
         return sum(table.rows_rejected for table in self.tables)
+
+    @property
+    def rows_erased(self) -> int:
+        """Rows and lines withheld because they name an erased person."""
+        return sum(table.rows_erased for table in self.tables)

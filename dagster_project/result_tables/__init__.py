@@ -6,6 +6,12 @@ their columns are described in the dbt project.
 """
 
 from dagster_project.result_tables.columns import ResultTable
+from dagster_project.result_tables.erasure import (
+    ERASED_REVENUE,
+    ERASURE_COLUMNS,
+    ERASURES,
+    PENDING_ERASURES,
+)
 from dagster_project.result_tables.identity import (
     CHANGE_LOG,
     CUSTOMERS_MAP,
@@ -52,6 +58,7 @@ __all__ = [
     "MICROSEGMENT_PROFILES",
     "MODEL_PARAMETERS",
     "MODEL_VERSIONS",
+    "PENDING_ERASURES",
     "PERSON_NAMES",
     "PHONE_NUMBERS",
     "PIPELINE_RUNS",
@@ -73,6 +80,10 @@ RESULT_TABLES: dict[str, ResultTable] = {
         PERSON_NAMES,
         SUPERSEDED,
         CHANGE_LOG,
+        ERASURES,
+        ERASURE_COLUMNS,
+        PENDING_ERASURES,
+        ERASED_REVENUE,
         CUSTOMER_LTV,
         PORTFOLIO_LTV,
         LTV_BACKTESTS,

@@ -1,0 +1,276 @@
+"""What belongs to a person and what does not, on warehouses of a few rows.
+
+Add a rule of belonging here with its smallest case. The erasure of a whole shop, read as bytes, is
+in tests/orchestration.
+"""
+
+import hashlib
+import hmac
+import types
+
+import duckdb
+import pytest
+
+from dagster_project.erasure.columns import named
+from dagster_project.erasure.files import Redactor
+from dagster_project.erasure.forget import ask, forget
+from dagster_project.erasure.keys import (
+    ErasureKeyError,
+    define_hash,
+    key_path,
+    keyed_hash,
+    phone_form,
+    phone_of,
+)
+from dagster_project.erasure.needles import Needles, is_distinctive
+from dagster_project.erasure.search import Asked, UnknownPersonError, the_one
+from dagster_project.landing import land
+from dagster_project.warehouse import open_warehouse
+
+RECORDS = [
+    # source_system, source_record_id, email, phone, first_name
+    ("crm", "17", "ana@mail.es", "+34 600 111 222", "Ana"),
+    ("crm", "18", "ben@mail.es", "600111222", "Ben"),
+    ("till", "17", "cleo@mail.es", None, "Cleo"),
+]
+ORDERS = [
+    ("crm", "9001", "17", None, "10"),
+    ("crm", "9002", "18", None, "20"),
+    ("till", "9001", "17", None, "30"),
+    ("crm", "9003", None, "ana@mail.es", "40"),
+]
+MAP = [("crm", "17", "c_ana"), ("crm", "order:9003", "c_ana"), ("crm", "18", "c_ben")]
+MAP += [("till", "17", "c_cleo")]
+SALES = [("17", "9101", "ana@mail.es"), ("18", "17", "mentions ana@mail.es"), ("18", "9103", "x")]
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration of a folder source in its own home."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    write(
+        folder,
+        "customer_records",
+        ("source_system", "source_record_id", "email", "phone", "first_name"),
+        RECORDS,
+    )
+    columns = ("source_system", "order_id", "source_record_id", "email", "gross_amount")
+    write(folder, "orders", columns, ORDERS, {"ordered_at": "2025-01-05"})
+    items = [(system, order, "1") for system, order, *_ in ORDERS]
+    write(folder, "order_items", ("source_system", "order_id", "line_number"), items)
+    source = types.SimpleNamespace(kind="folder", path=str(folder), schemas=())
+    return types.SimpleNamespace(
+        source=source,
+        dataset="tiny",
+        warehouse_path=tmp_path / "work.duckdb",
+        published_path=tmp_path / "copy.duckdb",
+        storage_path=tmp_path / "storage",
+        landing_path=tmp_path / "storage" / "landing",
+        backups_path=tmp_path / "backups",
+        exports_path=tmp_path / "exports",
+        folder=folder,
+    )
+
+
+def write(folder, name, columns, values, constants=None):
+    """A CSV file of a shape."""
+    constants = constants or {}
+    lines = [",".join((*columns, *constants))]
+    lines += [",".join(value or "" for value in (*row, *constants.values())) for row in values]
+    (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+def build(config, statements=()):
+    """Land the files and stage them as dbt would, in as many columns as the erasure reads."""
+    with open_warehouse(config.warehouse_path) as warehouse:
+        connection = warehouse.connection
+        report = land(connection, config)
+        for shape in ("customer_records", "orders", "order_items"):
+            connection.execute(
+                f"create or replace table staging.{shape}_checked as select *, "
+                f"'{shape}' as source_table, _row_number as source_row_number, "
+                f"cast(null as varchar) as failed_rule from raw.{shape}"
+            )
+        connection.execute(
+            "create or replace table identity.source_records as select source_system, "
+            "source_record_id from raw.customer_records"
+        )
+        for statement in statements:
+            connection.execute(statement)
+    return report
+
+
+def map_persons(config):
+    with duckdb.connect(str(config.warehouse_path)) as connection:
+        connection.executemany(
+            "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+            "values (?, ?, ?)",
+            MAP,
+        )
+
+
+def erase(config, customer_id):
+    ask(config, [("customer_id", customer_id)])
+    return forget(config, "run", config.storage_path, requests=False, say=lambda text: None)
+
+
+def found(config, sql):
+    with duckdb.connect(str(config.warehouse_path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_what_a_family_shares_stays_with_the_others(config):
+    build(config)
+    map_persons(config)
+    done = erase(config, "c_ana")
+    assert done.persons == 1 and done.returning == {}
+    kept = "select source_system, source_record_id, phone from raw.customer_records order by all"
+    assert found(config, kept) == [("crm", "18", "600111222"), ("till", "17", None)]
+
+
+def test_equal_numbers_of_another_system_are_another_person(config):
+    build(config)
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = [("crm", "9002"), ("till", "9001")]
+    for table in ("raw.orders", "raw.order_items", "staging.orders_checked"):
+        orders = f"select source_system, order_id from {table} order by all"
+        assert found(config, orders) == kept, table
+
+
+def test_landing_withholds_the_erased_and_counts_them(config):
+    build(config)
+    map_persons(config)
+    erase(config, "c_ana")
+    orders = config.folder / "orders.csv"
+    # Since then: a new order of the erased record with its line, a broken line, somebody's mention.
+    orders.write_text(
+        orders.read_text() + "crm,9009,17,,50,2025-02-01\ncrm,9010,ana@mail.es\n"
+        "crm,9011,18,,60,2025-02-02\n"
+    )
+    items = config.folder / "order_items.csv"
+    items.write_text(items.read_text() + "crm,9009,1\ncrm,9011,1\n")
+    records = config.folder / "customer_records.csv"
+    lines = records.read_text().splitlines()
+    added = [lines[0] + ",referred_by", lines[1] + ",", lines[2] + ",ana@mail.es", lines[3] + ","]
+    records.write_text("\n".join(added) + "\n")
+    report = build(config)
+    assert report.rows_erased == 8
+    assert {t.table_name: t.rows_erased for t in report.tables if t.rows_erased} == {
+        "customer_records": 1,
+        "orders": 4,
+        "order_items": 3,
+    }
+    assert found(config, "select order_id from raw.orders order by all") == [
+        ("9001",),
+        ("9002",),
+        ("9011",),
+    ]
+    assert found(config, "select count(*) from raw.rejected_lines") == [(0,)]
+    assert found(config, "select distinct referred_by from raw.customer_records") == [(None,)]
+    assert b"ana@mail.es" not in config.warehouse_path.read_bytes()
+
+
+def test_columns_of_a_mapped_table_are_learned_from_its_staged_rows(config):
+    values = ", ".join(str((*row, n)) for n, row in enumerate(SALES, start=1))
+    mapped = [
+        "create or replace table raw.shop_sales as select * from (values "
+        f"{values}) as t(household, product, note, _row_number)",
+        "create or replace table raw.shop_coupons as select * from (values ('17', 'A', 1), "
+        "('18', '17', 2)) as t(household, product, _row_number)",
+        "create or replace table staging.sales_checked as select 'shop' as source_system, "
+        "household as source_record_id, 'shop_sales' as source_table, "
+        "_row_number as source_row_number, cast(null as varchar) as failed_rule "
+        "from raw.shop_sales",
+        "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+        "values ('shop', '17', 'c_ana'), ('shop', '18', 'c_ben')",
+    ]
+    build(config, mapped)
+    map_persons(config)
+    erase(config, "c_ana")
+    # Product 17 is no person, and who mentions an erased person keeps the row without the mention.
+    assert found(config, "select household, product, note from raw.shop_sales order by all") == [
+        ("18", "17", None),
+        ("18", "9103", "x"),
+    ]
+    assert found(config, "select household, product from raw.shop_coupons") == [("18", "17")]
+    assert found(config, "select * from identity.erasure_columns") == [
+        ("shop_sales", "household", "record", "shop")
+    ]
+
+
+def test_nothing_is_landed_without_the_key_file_of_the_erased(config):
+    build(config)
+    map_persons(config)
+    erase(config, "c_ana")
+    key = key_path(config)
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.rename(key.with_name("elsewhere"))
+    with pytest.raises(ErasureKeyError, match="they would come back"):
+        build(config)
+    assert found(config, "select count(*) from raw.orders") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("email", " ANA@mail.es", "c_ana"),
+        ("record", "till:17", "c_cleo"),
+        ("customer_id", "c_ben", "c_ben"),
+        ("phone", "0034 600-111-222", "belongs to 2 persons"),
+        ("email", "nobody@mail.es", "nobody in the warehouse"),
+        ("source_record_id", "17", "belongs to 2 persons"),
+    ],
+)
+def test_a_person_is_found_by_any_identifier_or_refused(config, kind, value, expected):
+    build(config)
+    map_persons(config)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{config.warehouse_path}' as old (read_only)")
+        if " " in expected:
+            with pytest.raises(UnknownPersonError, match=expected):
+                the_one(connection, Asked(kind, value))
+        else:
+            assert the_one(connection, Asked(kind, value)) == ("customer_id", expected)
+
+
+def test_the_hash_in_sql_is_the_hmac_of_rfc_2104():
+    key = b"k" * 32
+    with duckdb.connect() as connection:
+        define_hash(connection, key)
+        made = connection.execute("select erased_hash('text', 'josé@mail.es')").fetchall()[0][0]
+    expected = hmac.new(key, "text\x1fjosé@mail.es".encode(), hashlib.sha256).hexdigest()
+    assert made == expected == keyed_hash(key, "text", "josé@mail.es")
+
+
+@pytest.mark.parametrize("text", ["+34 600 111 222", "0034600111222", "600-111-222", "12345", ""])
+def test_telephones_have_one_form_in_sql_and_python(text):
+    sql = f"select {phone_form('t')} from (values ('{text}')) as v(t)"
+    assert duckdb.sql(sql).fetchall()[0][0] == phone_of(text)
+
+
+def test_columns_are_recognised_with_a_word_before_or_behind():
+    columns = dict.fromkeys(
+        ("left_source_system", "left_source_record_id", "old_customer_id", "customer_ids"),
+        "VARCHAR",
+    )
+    assert named(columns, "source_record_id") == [("left_source_record_id", "left_source_system")]
+    assert named(columns, "customer_id") == [("old_customer_id", None)]
+
+
+def test_only_what_can_mean_nothing_else_is_searched_in_text():
+    assert (
+        is_distinctive("ana@mail.es") and is_distinctive("WO-0017") and is_distinctive("300000868")
+    )
+    assert (
+        not is_distinctive("17") and not is_distinctive("100017") and not is_distinctive("carmen")
+    )
+
+
+def test_logs_lose_the_name_in_any_spelling_and_nothing_else():
+    redactor = Redactor.of(Needles(("ana@mail.es",), ("600111222",)))
+    log = b'{"a": "\\nANA@mail.es", "b": "+34 600-111 222", "c": 1600111222000}'
+    assert redactor.finds(log)
+    assert redactor.without(log) == b'{"a": "\\n[erased]", "b": "[erased]", "c": 1600111222000}'
+    assert not redactor.finds(b"1600111222000 and others")
