@@ -108,6 +108,8 @@ class Config(Settings):
             "counted_statuses": [status.lower() for status in self.orders.counted_statuses],
             "identity_max_records_per_identifier": self.identity.max_records_per_identifier,
             "max_quarantined_share": self.quality.max_quarantined_share,
+            "internal_email_domains": list(self.orders.internal_email_domains),
+            "internal_records": list(self.orders.internal_records),
             "horizons_days": list(self.lifetime_value.horizons_days),
         }
 

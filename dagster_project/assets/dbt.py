@@ -55,7 +55,7 @@ def _build(
     config = clientela.config
     as_of = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
     as_of = as_of if name == "dbt_features" else None
-    set_environment(config, str(as_of or ""))
+    set_environment(config, str(as_of or ""), context.run_id)
     with clientela.warehouse() as warehouse:
         settings = [config.dbt_vars(), state]
         step = step_for(warehouse, name, as_of, inputs, settings, dbt_code_hash())

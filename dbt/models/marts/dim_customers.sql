@@ -18,7 +18,7 @@ select
     attributes.income_band,
     attributes.household_size,
     attributes.acquisition_channel,
-    coalesce(attributes.is_test, false) as is_test,
+    testers.customer_id is not null as is_test,
     persons.records_count,
     attributes.income_index,
     attributes.acquisition_cost_amount,
@@ -27,3 +27,4 @@ select
     {{ business_date('persons.first_seen_at') }} as first_seen_date
 from persons
 left join {{ ref('int_customer_attributes') }} as attributes on persons.customer_id = attributes.customer_id
+left join {{ ref('int_test_customers') }} as testers on persons.customer_id = testers.customer_id
