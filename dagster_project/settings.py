@@ -188,8 +188,8 @@ class DriftSettings(Settings):
 class QualitySettings(Settings):
     """Limits of what a source may deliver: the first stops the run, the others warn."""
 
-    max_quarantined_share: ShapeShares = {"default": 0.05}  # noqa: RUF012
-    max_age_days: ShapeDays = {"default": 7}  # noqa: RUF012
+    max_quarantined_share: ShapeShares = {"default": 0.05}
+    max_age_days: ShapeDays = {"default": 7}
     drift: DriftSettings = DriftSettings()
 
 

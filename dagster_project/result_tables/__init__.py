@@ -23,6 +23,13 @@ from dagster_project.result_tables.models import (
     PROMOTED_DATES,
     TABLE_LINEAGE,
 )
+from dagster_project.result_tables.quality import (
+    LEDGER_CHANGES,
+    LEDGER_EVENTS,
+    SOURCE_DRIFT,
+    SOURCE_FRESHNESS,
+    SOURCE_PROFILES,
+)
 from dagster_project.result_tables.segments import (
     CUSTOMER_LAYER_CLUSTERS,
     CUSTOMER_LIFECYCLE,
@@ -39,6 +46,8 @@ __all__ = [
     "CUSTOMER_LTV",
     "CUSTOMER_MICROSEGMENTS",
     "KPI_RECONCILIATION",
+    "LEDGER_CHANGES",
+    "LEDGER_EVENTS",
     "LTV_BACKTESTS",
     "LTV_CALIBRATION",
     "MICROSEGMENTS",
@@ -50,6 +59,9 @@ __all__ = [
     "PORTFOLIO_LTV",
     "PROMOTED_DATES",
     "RESULT_TABLES",
+    "SOURCE_DRIFT",
+    "SOURCE_FRESHNESS",
+    "SOURCE_PROFILES",
     "TABLE_LINEAGE",
     "ResultTable",
 ]
@@ -74,5 +86,10 @@ RESULT_TABLES: dict[str, ResultTable] = {
         KPI_RECONCILIATION,
         PIPELINE_RUNS,
         TABLE_LINEAGE,
+        SOURCE_FRESHNESS,
+        SOURCE_PROFILES,
+        SOURCE_DRIFT,
+        LEDGER_EVENTS,
+        LEDGER_CHANGES,
     )
 }
