@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dagster_project.config import PROJECT_ROOT, Config
+from dagster_project.summary_quality import quality_lines
 from dagster_project.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
@@ -75,6 +76,9 @@ def print_summary(
             return
         console.rule(f"Clientela: {config.dataset}, as of {as_of}")
         _print_sources(console, warehouse)
+        for line in quality_lines(warehouse, config, as_of):
+            console.print(line)
+        _print_persons(console, warehouse)
         _print_value(console, warehouse, config, as_of)
         _print_segments(console, warehouse, config, as_of)
     _print_places(console, config)
@@ -90,6 +94,9 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
         console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
+
+
+def _print_persons(console: Console, warehouse: Warehouse) -> None:
     records, persons = warehouse.connection.execute(PERSONS).fetchall()[0]
     console.print(f"{records:,} source records are {persons:,} persons.\n")
 
