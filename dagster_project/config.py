@@ -131,6 +131,8 @@ class Config(Settings):
             "identity_max_household_persons": self.identity.max_household_persons,
             "identity_survivorship": self.identity.survivorship_of(),
             "max_quarantined_share": self.quality.max_quarantined_share,
+            "internal_email_domains": list(self.orders.internal_email_domains),
+            "internal_records": list(self.orders.internal_records),
             "horizons_days": list(self.lifetime_value.horizons_days),
             **self.consent.model_dump(),
             **self.features.model_dump(),

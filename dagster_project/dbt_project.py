@@ -54,8 +54,9 @@ def dbt_project(config: Config) -> DbtProject:
     )
 
 
-def set_environment(config: Config, as_of_date: str = "") -> None:
-    """Tell dbt, which reads environment variables only, which file and date it works on."""
+def set_environment(config: Config, as_of_date: str = "", run_id: str = "") -> None:
+    """Tell dbt, which reads environment variables only, which file, date and run it works on."""
+    os.environ["CLIENTELA_RUN_ID"] = run_id
     os.environ["CLIENTELA_WAREHOUSE"] = str(config.warehouse_path)
     os.environ["CLIENTELA_AS_OF_DATE"] = as_of_date
     # dagster-dbt looks here for the parsed project; without it every call parses everything again.

@@ -9,6 +9,7 @@ from dagster_project.assets.dbt import DBT_ASSETS
 from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
 from dagster_project.assets.publish import promotion, published_copy
+from dagster_project.assets.quality import QUALITY_ASSETS
 from dagster_project.assets.raw import raw_tables
 from dagster_project.assets.segments import SEGMENT_ASSETS
 from dagster_project.config import load_config
@@ -24,6 +25,7 @@ defs = dg.Definitions(
         *DBT_ASSETS,
         phone_numbers,
         customers_map,
+        *QUALITY_ASSETS,
         *LIFETIME_VALUE_ASSETS,
         *SEGMENT_ASSETS,
         promotion,

@@ -16,7 +16,8 @@ STORAGE_VERSION = "v1.4.0"
 PUBLISHED_ROOMS = ("marts", "predictions", "models", "serving")
 EXTRA_TABLES = ("identity.customers_map", "identity.superseded")
 # Draws are for refits and audits; they would be most of the file.
-WITHHELD = ("models.model_parameters",)
+# The memory of the ledger is the ledger again.
+WITHHELD = ("models.model_parameters", "models.ledger_events")
 # Audiences hold contact details; the parts of the features belong to one date only.
 WITHHELD_PREFIXES = ("aud_", "slice_")
 

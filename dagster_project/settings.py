@@ -10,9 +10,18 @@ import zoneinfo
 from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from dagster_project.feature_catalogue import features, layer_columns
+from dagster_project.source_contract import SHAPES
 
 
 def _known_time_zone(value: str) -> str:
@@ -57,6 +66,35 @@ def _layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
     return layers
 
 
+def _default_alone(value: object) -> object:
+    """One number for every table, or numbers by table of the source contract."""
+    return value if isinstance(value, dict) else {"default": value}
+
+
+def _shapes_or_default(values: dict[str, float]) -> dict[str, float]:
+    if "default" not in values:
+        raise ValueError("names tables only; add the key default, which holds for the others")
+    for name in values:
+        if name != "default" and name not in SHAPES:
+            near = difflib.get_close_matches(name, SHAPES, 1, 0.5)
+            hint = f"the nearest is {near[0]}" if near else f"known are {', '.join(SHAPES)}"
+            raise ValueError(f"names the table {name}, which the source contract lacks; {hint}")
+    return values
+
+
+def _domain(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value):
+        guess = value.lower().rpartition("@")[2]
+        raise ValueError(f"is no e-mail domain in lower case; for example {guess or 'example.com'}")
+    return value
+
+
+def _record(value: str) -> str:
+    if not re.fullmatch(r"[^:']+:[^']+", value):
+        raise ValueError("is no source system and record joined by a colon; for example crm:1001")
+    return value
+
+
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
 Cron = Annotated[str, AfterValidator(_cron)]
@@ -68,6 +106,17 @@ Statuses = Annotated[
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ShapeShares = Annotated[
+    dict[str, Share], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
+]
+ShapeDays = Annotated[
+    dict[str, Positive], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
+]
+Domain = Annotated[str, AfterValidator(_domain)]
+Record = Annotated[str, AfterValidator(_record)]
 
 
 class Settings(BaseModel):
@@ -128,9 +177,11 @@ class FolderSettings(Settings):
 
 
 class OrderSettings(Settings):
-    """Which order statuses count as revenue."""
+    """Which order statuses count as revenue, and whose orders never do."""
 
     counted_statuses: Statuses = ("completed", "paid", "shipped", "delivered")
+    internal_email_domains: Annotated[tuple[Domain, ...], AfterValidator(_distinct)] = ()
+    internal_records: Annotated[tuple[Record, ...], AfterValidator(_distinct)] = ()
 
 
 class SurvivorshipRule(Settings):
@@ -174,10 +225,22 @@ class IdentitySettings(Settings):
         return {name: rule.model_dump(mode="json") for name, rule in chosen.items()}
 
 
-class QualitySettings(Settings):
-    """The share of a source's rows that may be quarantined before the run stops."""
+class DriftSettings(Settings):
+    """How far a new landing may be from the last ones before it is warned of."""
 
-    max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    compared_landings: Annotated[int, Field(ge=1, le=50, strict=True)] = 7
+    window_days: Positive = 28
+    max_psi: Annotated[float, Field(gt=0)] = 0.25
+    max_volume_change: Annotated[float, Field(gt=0)] = 0.3
+    max_null_share_change: Share = 0.05
+
+
+class QualitySettings(Settings):
+    """Limits of what a source may deliver: the first stops the run, the others warn."""
+
+    max_quarantined_share: ShapeShares = {"default": 0.05}
+    max_age_days: ShapeDays = {"default": 7}
+    drift: DriftSettings = DriftSettings()
 
 
 class ConsentSettings(Settings):

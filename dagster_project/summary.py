@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dagster_project.config import PROJECT_ROOT, Config
+from dagster_project.summary_quality import quality_lines
 from dagster_project.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
@@ -78,6 +79,9 @@ def print_summary(
             return
         console.rule(f"Clientela: {config.dataset}, as of {as_of}")
         _print_sources(console, warehouse)
+        for line in quality_lines(warehouse, config, as_of):
+            console.print(line)
+        _print_persons(console, warehouse)
         _print_value(console, warehouse, config, as_of)
         _print_segments(console, warehouse, config, as_of)
     _print_places(console, config)
@@ -96,6 +100,9 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
     withheld, tables = warehouse.connection.execute(WITHHELD).fetchall()[0]
     if withheld:
         console.print(f"Withheld: {withheld:,} rows of {tables} tables name erased persons.")
+
+
+def _print_persons(console: Console, warehouse: Warehouse) -> None:
     records, persons = warehouse.connection.execute(PERSONS).fetchall()[0]
     console.print(f"{records:,} source records are {persons:,} persons.\n")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from dagster_project.config import load_config
 from dagster_project.dbt_project import (
@@ -24,6 +25,7 @@ from dagster_project.dbt_project import (
 )
 from dagster_project.lineage import Step, begin, forget, record, step_for
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.refusals import refused_sources
 from dagster_project.resources import POOL, ClientelaResource
 
 MANIFEST = ensure_manifest(load_config())
@@ -55,7 +57,7 @@ def _build(
     config = clientela.config
     as_of = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
     as_of = as_of if name == "dbt_features" else None
-    set_environment(config, str(as_of or ""))
+    set_environment(config, str(as_of or ""), context.run_id)
     with clientela.warehouse() as warehouse:
         settings = [config.dbt_vars(), state]
         step = step_for(warehouse, name, as_of, inputs, settings, dbt_code_hash())
@@ -68,7 +70,16 @@ def _build(
         # These parts hold one date; the features alone would be built from the date before.
         parts = ["build", "--select", FEATURE_PARTS, *dbt_variables(config)]
         dbt.cli(parts, manifest=MANIFEST).wait()
-    yield from run_to_the_end(dbt.cli(["build", *dbt_variables(config)], context=context), context)
+    try:
+        run = dbt.cli(["build", *dbt_variables(config)], context=context)
+        yield from run_to_the_end(run, context)
+    except DagsterDbtCliRuntimeError:
+        with clientela.warehouse() as warehouse:
+            refused = refused_sources(warehouse, config) if name == "dbt_staging" else ""
+        if refused:
+            # dbt's own words are "FAIL 1" and the name of a test.
+            raise dg.Failure(refused) from None
+        raise
     if not context.is_subset:
         with clientela.warehouse() as warehouse:
             _record(warehouse, step, context)

@@ -77,7 +77,9 @@ def _tables(report: "SourceReport") -> Table:
 
 
 def _available(report: "SourceReport") -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left")
+    table = Table(
+        box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left"
+    )
     table.add_column()
     table.add_column()
     fed: dict[str, list[str]] = {}

@@ -34,6 +34,13 @@ from dagster_project.result_tables.models import (
     PROMOTED_DATES,
     TABLE_LINEAGE,
 )
+from dagster_project.result_tables.quality import (
+    LEDGER_CHANGES,
+    LEDGER_EVENTS,
+    SOURCE_DRIFT,
+    SOURCE_FRESHNESS,
+    SOURCE_PROFILES,
+)
 from dagster_project.result_tables.segments import (
     CUSTOMER_LAYER_CLUSTERS,
     CUSTOMER_LIFECYCLE,
@@ -51,6 +58,8 @@ __all__ = [
     "CUSTOMER_LTV",
     "CUSTOMER_MICROSEGMENTS",
     "KPI_RECONCILIATION",
+    "LEDGER_CHANGES",
+    "LEDGER_EVENTS",
     "LTV_BACKTESTS",
     "LTV_CALIBRATION",
     "MICROSEGMENTS",
@@ -66,6 +75,9 @@ __all__ = [
     "PROMOTED_DATES",
     "RECORD_LINKS",
     "RESULT_TABLES",
+    "SOURCE_DRIFT",
+    "SOURCE_FRESHNESS",
+    "SOURCE_PROFILES",
     "SUPERSEDED",
     "TABLE_LINEAGE",
     "ResultTable",
@@ -100,5 +112,10 @@ RESULT_TABLES: dict[str, ResultTable] = {
         KPI_RECONCILIATION,
         PIPELINE_RUNS,
         TABLE_LINEAGE,
+        SOURCE_FRESHNESS,
+        SOURCE_PROFILES,
+        SOURCE_DRIFT,
+        LEDGER_EVENTS,
+        LEDGER_CHANGES,
     )
 }

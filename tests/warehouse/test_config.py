@@ -46,6 +46,15 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
     [
         ("horizons_days:", "horizon_days:", r"lifetime_value\.horizon_days.*`horizons_days`"),
         ("lifecycle:", "life_cycle:", r"life_cycle is no known key.*`lifecycle`"),
+        ("    default: 7 ", "    visits: 7 ", r"max_age_days.*add the key default"),
+        ("    refunds: 30", "    refund: 30", r"max_age_days.*table refund.*nearest is refunds"),
+        ("max_quarantined_share: 0.05", "max_quarantined_share: 5", r"share.*less than or equal"),
+        (
+            "internal_email_domains: []",
+            "internal_email_domains: [ann@Shop.com]",
+            r"internal_email_domains.*no e-mail domain.*shop\.com",
+        ),
+        ("internal_records: [] ", "internal_records: [1001] ", r"internal_records"),
         ("seed: 7", "sede: 7", r"datasets\.retailer\.sede.*`seed`"),
         ("kind: simulated", "kind: simulate", r"datasets\.retailer\.kind: 'simulate'.*`simulated`"),
         ("ess_min: 400", "ess_min: -1", r"lifetime_value\.gates\.ess_min: -1.*greater than 0"),

@@ -20,7 +20,7 @@ select
     attributes.acquisition_channel,
     households.household_id,
     households.persons_count as household_persons_count,
-    coalesce(attributes.is_test, false) as is_test,
+    testers.customer_id is not null as is_test,
     persons.records_count,
     attributes.income_index,
     attributes.acquisition_cost_amount,
@@ -30,3 +30,4 @@ select
 from persons
 left join {{ ref('int_customer_attributes') }} as attributes on persons.customer_id = attributes.customer_id
 left join {{ ref('households') }} as households on persons.customer_id = households.customer_id
+left join {{ ref('int_test_customers') }} as testers on persons.customer_id = testers.customer_id

@@ -1,4 +1,5 @@
--- A refund counts when its order counts, and takes the order's share of margin back with it.
+-- A refund counts when its order counts; one that names an order nobody knows takes back what never came in, and
+-- does not. It counts on its own day, but never before the order it belongs to.
 with order_events as (
     select
         orders.customer_id,
@@ -13,24 +14,48 @@ with order_events as (
     inner join {{ ref('int_order_margins') }} as margins on orders.order_id = margins.order_id
     where orders.is_counted
 ),
-refund_events as (
+refunds as (
     select
         refunds.customer_id,
         refunds.order_id,
-        refunds.refund_id as event_id,
-        refunds.refund_date as event_date,
-        order_events.purchase_date,
-        'refund' as event_type,
-        cast(-refunds.refund_amount as {{ money_type() }}) as revenue_amount,
+        refunds.refund_id,
         case
-            when order_events.revenue_amount <> 0 then cast(
-                -cast(refunds.refund_amount as double) * cast(order_events.margin_amount as double)
-                / cast(order_events.revenue_amount as double) as {{ money_type() }}
-            )
-        end as margin_amount
+            when refunds.refund_date < order_events.purchase_date then order_events.purchase_date
+            else refunds.refund_date
+        end as event_date,
+        order_events.purchase_date,
+        refunds.refund_amount,
+        order_events.revenue_amount as order_revenue_amount,
+        order_events.margin_amount as order_margin_amount
     from {{ ref('int_refunds_attributed') }} as refunds
     left join order_events on refunds.order_id = order_events.order_id
     where order_events.order_id is not null or not refunds.names_order
+),
+-- To date, so that refunds in several parts end at the same cent as one refund of everything.
+refunds_to_date as (
+    select
+        refunds.*,
+        sum(refund_amount) over (
+            partition by order_id order by event_date, refund_id
+            rows between unbounded preceding and current row
+        ) as refunded_amount
+    from refunds
+),
+refund_events as (
+    select
+        customer_id,
+        order_id,
+        refund_id as event_id,
+        event_date,
+        purchase_date,
+        'refund' as event_type,
+        cast(-refund_amount as {{ money_type() }}) as revenue_amount,
+        cast(
+            {{ refunded_margin('(refunded_amount - refund_amount)', 'order_revenue_amount', 'order_margin_amount') }}
+            - {{ refunded_margin('refunded_amount', 'order_revenue_amount', 'order_margin_amount') }}
+            as {{ money_type() }}
+        ) as margin_amount
+    from refunds_to_date
 ),
 events as (
     select * from order_events
