@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models_py.approximation import K_HAT_MAX, approximate
+from models_py.approximation import approximate
+from models_py.posterior import GATES
 
+K_HAT_MAX = GATES["k_hat"][1]
 SHAPES = np.array([2.0, 12.0])
 
 
