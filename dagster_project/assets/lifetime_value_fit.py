@@ -167,7 +167,7 @@ def lifetime_value_draws(
             "sampling_converged",
             asset=MODEL_VERSIONS.key,
             blocking=True,
-            description="Pareto k of the weights, or R-hat and its company of the chains, in the gates.",
+            description="Weights (Pareto k) or chains (R-hat and others) keep the gates.",
         )
     ],
     pool=POOL,
