@@ -46,7 +46,7 @@ class Fit:
     fingerprint: str
     parameters: pd.DataFrame
     problems: list[str] = field(default_factory=list)
-    health: dict[str, float] = field(default_factory=dict)
+    health: dict[str, float | str] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
 
     @property

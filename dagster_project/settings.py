@@ -271,6 +271,7 @@ class SamplingGates(Settings):
     ess_min: Positive = 400
     ebfmi_min: Probability = 0.3
     divergences_max: Count = 0
+    k_hat_max: Probability = 0.7
 
 
 class LifetimeValueSettings(Settings):
@@ -279,6 +280,7 @@ class LifetimeValueSettings(Settings):
     horizons_days: Annotated[tuple[Positive, ...], Field(min_length=1)] = (30, 90, 180, 365)
     annual_discount_rate: Annotated[float, Field(ge=0, lt=1)] = 0.10
     prediction_draws: Annotated[int, Field(ge=100, strict=True)] = 500
+    inference: Literal["auto", "nuts", "importance"] = "auto"
     # R-hat compares chains, so one chain alone could never fail it.
     chains: Annotated[int, Field(ge=2, strict=True)] = 4
     tune: Positive = 1000

@@ -143,7 +143,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: ResultTable, frame: pd.Dat
     rows = pa.Table.from_pandas(frame[table.column_names], preserve_index=False)
     cursor.register("rows_to_write", rows)
     columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind, _ in table.columns)
-    cursor.execute(f"insert into {table.full_name} select {columns} from rows_to_write")
+    cursor.execute(f"insert into {table.full_name} by name select {columns} from rows_to_write")
     cursor.unregister("rows_to_write")
     return rows.num_rows
 
@@ -172,9 +172,25 @@ def open_warehouse(
                 connection.execute(f"create schema if not exists {schema}")
             for table in RESULT_TABLES.values():
                 connection.execute(table.ddl)
+            _add_new_columns(connection)
         yield Warehouse(connection)
     finally:
         connection.close()
+
+
+def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give tables of an older release the columns that have come since; old rows are NULL there."""
+    present = {
+        (f"{schema}.{table}", column)
+        for schema, table, column in connection.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() "
+            "where database_name = current_database()"
+        ).fetchall()
+    }
+    for table in RESULT_TABLES.values():
+        for name, kind, _ in table.columns:
+            if (table.full_name, name) not in present:
+                connection.execute(f"alter table {table.full_name} add column {name} {kind}")
 
 
 def _connect(path: Path, wait_seconds: float, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -20,7 +20,10 @@ GATES: dict[str, tuple[str, float]] = {
     "ess_tail_min": (">=", 400.0),
     "divergences": ("<=", 0.0),
     "ebfmi_min": (">=", 0.3),
+    "k_hat": ("<=", 0.7),
 }
+# Importance weights have no chains, chains have no weights.
+OF_WEIGHTS = ("k_hat", "ess_bulk_min")
 
 
 def diagnose(trace: Any, names: Sequence[str]) -> dict[str, float]:
@@ -66,7 +69,10 @@ def failed_gates(
 ) -> list[str]:
     """Name what `diagnose` measured outside `gates`, one sentence each; empty when healthy."""
     failures = []
+    by_weights = "k_hat" in diagnostics
     for name, (sense, limit) in gates.items():
+        if (name not in OF_WEIGHTS) if by_weights else (name == "k_hat"):
+            continue
         measured = diagnostics[name]
         passed = measured <= limit if sense == "<=" else measured >= limit
         if not passed:  # also when the measure is NaN

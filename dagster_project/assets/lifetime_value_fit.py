@@ -27,7 +27,13 @@ from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import MODEL_PARAMETERS, MODEL_VERSIONS
 
 MODEL = "lifetime_value"
-CODE = ("models_py.lifetime_value", "models_py.posterior", "models_py.frames", __name__)
+CODE = (
+    "models_py.lifetime_value",
+    "models_py.posterior",
+    "models_py.approximation",
+    "models_py.frames",
+    __name__,
+)
 STATISTICS = dg.AssetKey(["models", "lifetime_value_statistics"])
 DRAWS = dg.AssetKey(["models", "lifetime_value_draws"])
 
@@ -136,7 +142,9 @@ def lifetime_value_draws(
         settings.horizons_days,
         settings.annual_discount_rate,
         draws_kept=settings.prediction_draws,
-        sampling=Sampling(draws=settings.draws, tune=settings.tune, chains=settings.chains),
+        sampling=Sampling(
+            settings.inference, draws=settings.draws, tune=settings.tune, chains=settings.chains
+        ),
         random_state=settings.random_state,
     ).fit(pd.read_parquet(folder / "purchases.parquet"), pd.read_parquet(folder / "spend.parquet"))
     draws = model.parameters_frame()
@@ -159,7 +167,7 @@ def lifetime_value_draws(
             "sampling_converged",
             asset=MODEL_VERSIONS.key,
             blocking=True,
-            description="R-hat, effective sample size, divergences and E-BFMI within the gates.",
+            description="Weights (Pareto k) or chains (R-hat and others) keep the gates.",
         )
     ],
     pool=POOL,
@@ -188,7 +196,7 @@ def lifetime_value_version(
                 request["fingerprint"],
                 draws,
                 problems,
-                diagnostics | sizes,
+                diagnostics | sizes | {"inference": _inference(by_model)},
                 _settings(config),
             )
             version = store(warehouse, fit)
@@ -221,6 +229,7 @@ def _failed_gates(by_model: dict[str, dict[str, float]], config: Config) -> list
         "ess_tail_min": (">=", limits.ess_min),
         "ebfmi_min": (">=", limits.ebfmi_min),
         "divergences": ("<=", limits.divergences_max),
+        "k_hat": ("<=", limits.k_hat_max),
     }
     return [
         f"{model} {failure}"
@@ -230,12 +239,22 @@ def _failed_gates(by_model: dict[str, dict[str, float]], config: Config) -> list
 
 
 def _worst(by_model: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The least healthy figure over the models of one fit."""
-    names = next(iter(by_model.values()))
-    return {
-        name: (min if name.endswith("_min") else max)(found[name] for found in by_model.values())
+    """The least healthy figure over the models of one fit that have it."""
+    names = sorted({name for found in by_model.values() for name in found})
+    worst = {
+        name: (min if name.endswith("_min") else max)(
+            found[name] for found in by_model.values() if name in found
+        )
         for name in names
     }
+    return {("k_hat_max" if name == "k_hat" else name): value for name, value in worst.items()}
+
+
+def _inference(by_model: dict[str, dict[str, float]]) -> str:
+    parts = {
+        model: "importance" if "k_hat" in found else "nuts" for model, found in by_model.items()
+    }
+    return ", ".join(f"{model}: {how}" for model, how in sorted(parts.items()))
 
 
 def _flat(by_model: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -1,13 +1,13 @@
-"""How a PyMC model is compiled and sampled: once per process, by nutpie, from a seed.
+"""How draws of a grouped model are made: by importance sampling where it is sound, else by nutpie.
 
-Add here settings of the sampling that all lifetime-value models share.
+Add here settings of the inference that all lifetime-value models share.
 Likelihoods and priors belong in `purchases` and `spend`, reading the draws in `posterior`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,23 +15,30 @@ import numpy as np
 import pandas as pd
 
 from models_py import posterior
+from models_py.approximation import approximate
+from models_py.lifetime_value.grouped_model import GroupedModel
 
 CAREFUL_TARGET_ACCEPT = 0.98
+INFERENCES = ("auto", "nuts", "importance")
 _COMPILED: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Settings of the sampler; the gates need about 1,000 draws in each of four chains.
+    """Settings of the inference; the gates need about 1,000 draws in each of four chains.
 
     Attributes
     ----------
+    inference : {"auto", "nuts", "importance"}
+        ``auto`` tries importance sampling, seconds whatever the number of customers, and falls back
+        to the No-U-Turn sampler where its weights cannot be trusted.
     draws, tune, chains, cores : int
         Kept and discarded iterations per chain; chains, of which `cores` run at a time.
     target_accept : float
         Slightly above nutpie's 0.8, because dropout parameters leave curved posteriors.
     """
 
+    inference: str = "auto"
     draws: int = 1000
     tune: int = 800
     chains: int = 4
@@ -40,25 +47,18 @@ class Sampling:
 
 
 def sample(
-    build: Callable[[Mapping[str, np.ndarray]], Any],
+    model: GroupedModel,
     data: Mapping[str, np.ndarray],
-    names: Sequence[str],
     settings: Sampling,
     draws_kept: int,
     random_state: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Sample the model that `build` makes, at `data`.
-
-    Compiling costs 6 to 15 s of a process, so it is done once per `build`; later data of any
-    length go through the same machine code. nutpie's numba backend needs no C compiler.
+    """Draw from the posterior of `model` at `data`.
 
     Parameters
     ----------
-    build : callable
-        Takes data and returns a ``pymc.Model`` whose ``pm.Data`` carry the same names.
+    model : GroupedModel
     data : mapping of str to ndarray
-    names : sequence of str
-        The parameters to keep and to diagnose.
     settings : Sampling
     draws_kept : int
     random_state : int
@@ -66,8 +66,43 @@ def sample(
     Returns
     -------
     (DataFrame, dict)
-        Thinned joint draws (draw, parameter) and `posterior.diagnose` of all of them.
+        Joint draws (draw, parameter), and what says how far they can be trusted: ``k_hat`` and
+        ``ess_bulk_min`` of importance weights, or `posterior.diagnose` of the chains.
     """
+    if settings.inference not in INFERENCES:
+        raise ValueError(
+            f"inference {settings.inference!r} is unknown; use one of {', '.join(INFERENCES)}."
+        )
+    if settings.inference != "nuts":
+        draws, diagnostics = _by_importance(model, data, draws_kept, random_state)
+        if settings.inference == "importance" or not posterior.failed_gates(diagnostics):
+            return draws, diagnostics
+    return _by_chains(model, data, settings, draws_kept, random_state)
+
+
+def _by_importance(
+    model: GroupedModel, data: Mapping[str, np.ndarray], draws_kept: int, random_state: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    points, weights = approximate(
+        lambda point: model.log_density(data, point), model.start(), draws_kept, random_state
+    )
+    draws = pd.DataFrame(model.published(data, points)).rename_axis(index="draw")
+    return draws, {"k_hat": weights["k_hat"], "ess_bulk_min": weights["ess"]}
+
+
+def _by_chains(
+    model: GroupedModel,
+    data: Mapping[str, np.ndarray],
+    settings: Sampling,
+    draws_kept: int,
+    random_state: int,
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The No-U-Turn sampler of nutpie.
+
+    Compiling costs 6 to 15 s of a process, so it is done once per model; later data of any length
+    go through the same machine code. nutpie's numba backend needs no C compiler.
+    """
+    names = list(model.parameters)
     with warnings.catch_warnings():
         # Both would stand in every user's first run, and neither concerns them: no operation here
         # uses BLAS, and arviz is held below the refactored release.
@@ -75,10 +110,11 @@ def sample(
         warnings.filterwarnings("ignore", message="\\s*ArviZ is undergoing")
         import nutpie
 
-        key = f"{build.__module__}.{build.__qualname__}"
+        # BG/NBD and MBG/NBD differ in their data only.
+        key = ",".join(model.priors)
         if key not in _COMPILED:
             _COMPILED[key] = nutpie.compile_pymc_model(
-                build(data), backend="numba", var_names=list(names)
+                model.pymc(data), backend="numba", var_names=names
             )
     # A step that diverges is too long for a bend of the posterior; shorter steps cost time and
     # nothing else, so they are tried before the fit is called unhealthy.

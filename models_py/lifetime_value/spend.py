@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import SPEND_GROUPS, require_columns, require_complete, to_float
+from models_py.lifetime_value.grouped_model import GroupedModel
 from models_py.lifetime_value.sampler import Sampling, sample
 
 PARAMETERS = ("p", "q", "v", "kappa")
@@ -130,29 +131,33 @@ def levelled(value: Any) -> Any:
     return value / (1.0 + value / LARGEST_SHAPE)
 
 
-def build(data: Mapping[str, np.ndarray]) -> Any:
-    """State the model in PyMC, amounts in units of their geometric mean.
+def _natural(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+    p = levelled(xp.exp(numbers["log_p"]))
+    excess = levelled(xp.exp(numbers["log_excess"]))
+    v = xp.exp(numbers["log_mean"]) * excess / p * data["unit"]
+    return {"p": p, "q": 1.0 + excess, "v": v, "kappa": xp.exp(numbers["log_kappa"])}
 
-    Priors, proper and wide: ln p ~ N(ln 2, 1), amounts of one customer from wildly uneven
-    (p 0.3) to nearly fixed (p 15); ln(q-1) ~ N(ln 2, 1), q > 1 so that mean order values exist.
-    Both level off at 1,000 (amounts that differ by 3 %): in a shop with one price the likelihood
-    grows without end in p and in q, faster than any such prior falls;
-    the mean order value p v/(q-1) is within e^(+-2) of the unit; ln kappa ~ N(0, 0.5), a first
-    order 0.4 to 2.7 times an ordinary one.
-    """
-    import pymc as pm
-    import pytensor.tensor as pt
 
-    with pm.Model() as model:
-        shared = {name: pm.Data(name, values) for name, values in data.items()}
-        p = pm.Deterministic("p", levelled(pt.exp(pm.Normal("log_p", np.log(2.0), 1.0))))
-        excess = levelled(pt.exp(pm.Normal("log_excess", np.log(2.0), 1.0)))
-        q = pm.Deterministic("q", 1.0 + excess)
-        scaled_v = pt.exp(pm.Normal("log_mean", 0.0, 1.0)) * excess / p
-        pm.Deterministic("v", scaled_v * shared["unit"])
-        kappa = pm.Deterministic("kappa", pt.exp(pm.Normal("log_kappa", 0.0, 0.5)))
-        pm.Potential("likelihood", log_likelihood(shared, p, q, scaled_v, kappa, xp=pt))
-    return model
+# Proper and wide, amounts in units of their geometric mean: p from wildly uneven amounts of one
+# customer (0.3) to nearly fixed ones (15); q > 1, so that mean order values exist. Both level off
+# at 1,000 (amounts that differ by 3 %): in a shop with one price the likelihood grows without end
+# in p and in q, faster than any such prior falls. The mean order value p v/(q-1) is within e^(+-2)
+# of the unit, a first order 0.4 to 2.7 times an ordinary one.
+PRIORS = {
+    "log_p": ("normal", float(np.log(2.0)), 1.0),
+    "log_excess": ("normal", float(np.log(2.0)), 1.0),
+    "log_mean": ("normal", 0.0, 1.0),
+    "log_kappa": ("normal", 0.0, 0.5),
+}
+MODEL = GroupedModel(
+    "spend",
+    PRIORS,
+    PARAMETERS,
+    _natural,
+    lambda data, at, xp: log_likelihood(
+        data, at["p"], at["q"], at["v"] / data["unit"], at["kappa"], xp=xp
+    ),
+)
 
 
 def first_order_check(groups: pd.DataFrame) -> dict[str, float]:
@@ -185,7 +190,7 @@ def first_order_check(groups: pd.DataFrame) -> dict[str, float]:
             np.exp(log_kappa),
             np.exp(log_p + log_ratio),
         )
-        # The priors of `build`, and ln ratio ~ N(0, 1): few repeat orders decide nothing.
+        # The priors of `PRIORS`, and ln ratio ~ N(0, 1): few repeat orders decide nothing.
         prior = (log_p - np.log(2.0)) ** 2 + (log_excess - np.log(2.0)) ** 2
         prior += (2.0 * log_kappa) ** 2 + log_ratio**2
         return -fitted + 0.5 * prior
@@ -207,7 +212,7 @@ def fit(
     draws_kept: int,
     random_state: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Sample p, q, v (money) and kappa given spend groups; returns draws and diagnostics.
+    """Draw p, q, v (money) and kappa given spend groups; returns draws and diagnostics.
 
     Where `first_order_check` finds first orders not exchangeable, they are left out and ``kappa``
     is missing from the draws.
@@ -215,7 +220,7 @@ def fit(
     check = first_order_check(groups)
     uses_first = check["is_exchangeable"] == 1.0
     data = statistics(groups, use_first_order=uses_first)
-    draws, diagnostics = sample(build, data, PARAMETERS, settings, draws_kept, random_state)
+    draws, diagnostics = sample(MODEL, data, settings, draws_kept, random_state)
     if not uses_first:
         draws = draws.drop(columns="kappa")
     diagnostics["first_order_shape_ratio"] = check["shape_ratio"]

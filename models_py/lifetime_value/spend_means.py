@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, to_float
+from models_py.lifetime_value.grouped_model import GroupedModel
 from models_py.lifetime_value.sampler import Sampling, sample
 
 PARAMETERS = ("p", "q", "v")
@@ -60,20 +61,24 @@ def log_likelihood(data: Mapping[str, Any], p: Any, q: Any, v: Any, xp: Any = np
     )
 
 
-def build(data: Mapping[str, np.ndarray]) -> Any:
-    """State the model in PyMC with the priors of `spend`, wider on p: means identify it poorly."""
-    import pymc as pm
-    import pytensor.tensor as pt
+def _natural(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+    p, excess = xp.exp(numbers["log_p"]), xp.exp(numbers["log_excess"])
+    return {"p": p, "q": 1.0 + excess, "v": xp.exp(numbers["log_mean"]) * excess / p * data["unit"]}
 
-    with pm.Model() as model:
-        shared = {name: pm.Data(name, values) for name, values in data.items()}
-        p = pm.Deterministic("p", pt.exp(pm.Normal("log_p", np.log(4.0), 1.5)))
-        excess = pt.exp(pm.Normal("log_excess", np.log(2.0), 1.0))
-        q = pm.Deterministic("q", 1.0 + excess)
-        scaled_v = pt.exp(pm.Normal("log_mean", 0.0, 1.0)) * excess / p
-        pm.Deterministic("v", scaled_v * shared["unit"])
-        pm.Potential("likelihood", log_likelihood(shared, p, q, scaled_v, pt))
-    return model
+
+# Those of `spend`, wider on p: means identify it poorly.
+PRIORS = {
+    "log_p": ("normal", float(np.log(4.0)), 1.5),
+    "log_excess": ("normal", float(np.log(2.0)), 1.0),
+    "log_mean": ("normal", 0.0, 1.0),
+}
+MODEL = GroupedModel(
+    "spend_means",
+    PRIORS,
+    PARAMETERS,
+    _natural,
+    lambda data, at, xp: log_likelihood(data, at["p"], at["q"], at["v"] / data["unit"], xp),
+)
 
 
 def fit(
@@ -81,4 +86,4 @@ def fit(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Sample p, q, v (money) given mean repeat amounts; returns draws and diagnostics."""
     data = statistics(customers)
-    return sample(build, data, PARAMETERS, settings, draws_kept, random_state)
+    return sample(MODEL, data, settings, draws_kept, random_state)

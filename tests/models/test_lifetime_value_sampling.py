@@ -26,9 +26,18 @@ def groups() -> tuple[pd.DataFrame, pd.DataFrame]:
     return group_purchases(frame), group_spend(frame)
 
 
+NUTS = Sampling(inference="nuts")
+
+
 @pytest.fixture(scope="module")
 def fitted(groups) -> LifetimeValue:
-    return LifetimeValue(random_state=5).fit(*groups)
+    """By chains, the reference."""
+    return LifetimeValue(random_state=5, draws_kept=2000, sampling=NUTS).fit(*groups)
+
+
+@pytest.fixture(scope="module")
+def approximated(groups) -> LifetimeValue:
+    return LifetimeValue(random_state=5, draws_kept=2000).fit(*groups)
 
 
 def test_known_truth_is_within_the_posterior(fitted):
@@ -36,7 +45,30 @@ def test_known_truth_is_within_the_posterior(fitted):
     truth = pd.Series({name: getattr(TRUTH, name) for name in draws})
     distance = (draws.mean() - truth) / draws.std()
     assert (distance.abs() < 3).all(), distance.to_dict()
-    assert len(draws) == 500
+    assert len(draws) == 2000
+
+
+def test_importance_sampling_agrees_with_the_chains(fitted, approximated):
+    health = approximated.diagnostics_
+    assert all("k_hat" in found for found in health.values()) and approximated.is_healthy_
+    chains, weighted = fitted.draws_, approximated.draws_
+    sd = chains.std()
+    # Chains and weights each know a mean to about 0.04 sd and a 5 % tail to about 0.06 sd.
+    assert ((weighted.mean() - chains.mean()).abs() / sd < 0.15).all()
+    assert ((weighted.std() / sd - 1).abs() < 0.1).all()
+    for level in (0.05, 0.95):
+        apart = (weighted.quantile(level) - chains.quantile(level)).abs() / sd
+        assert (apart < 0.25).all(), (level, apart.to_dict())
+
+
+def test_weights_that_cannot_be_trusted_fall_back_to_chains(groups, monkeypatch):
+    from models_py.lifetime_value import sampler
+
+    health = {"k_hat": 0.9, "ess_bulk_min": 4000.0}
+    monkeypatch.setattr(sampler, "_by_importance", lambda *_: (pd.DataFrame(), health))
+    short = Sampling(draws=60, tune=60)
+    _, found = spend.fit(groups[1], short, 50, 1)
+    assert "rhat_max" in found and "k_hat" not in found
 
 
 def test_sampling_is_healthy_and_measured_per_model(fitted):
@@ -45,14 +77,14 @@ def test_sampling_is_healthy_and_measured_per_model(fitted):
     assert fitted.diagnostics_["purchases"]["ess_bulk_min"] >= 400
 
 
-def test_the_same_seed_gives_the_same_draws_from_rows_in_any_order(groups, fitted):
+def test_the_same_seed_gives_the_same_draws_from_rows_in_any_order(groups, approximated):
     bought, spent = (frame.sample(frac=1, random_state=9) for frame in groups)
-    again = LifetimeValue(random_state=5).fit(bought, spent)
-    pd.testing.assert_frame_equal(again.draws_, fitted.draws_)
+    again = LifetimeValue(random_state=5, draws_kept=2000).fit(bought, spent)
+    pd.testing.assert_frame_equal(again.draws_, approximated.draws_)
 
 
 def test_a_short_run_fails_the_gates_and_says_why(groups):
-    short = Sampling(draws=60, tune=60)
+    short = Sampling("nuts", draws=60, tune=60)
     model = LifetimeValue(random_state=5, draws_kept=100, sampling=short).fit(*groups)
     assert not model.is_healthy_
     assert any("ess_bulk_min" in failure for failure in model.gates_["purchases"])
@@ -94,7 +126,7 @@ spent = pd.DataFrame({"repeat_purchases_count": [0, 1, 3], "customers_count": 1,
                       "first_amount_sum": first, "repeat_amount_sum": [0.0, 22.0, 90.0],
                       "first_log_amount_sum": np.log(first),
                       "log_amount_sum": np.log(first) + [0.0, np.log(22.0), 3 * np.log(29.0)]})
-short = Sampling(draws=50, tune=50, chains=2)
+short = Sampling("nuts", draws=50, tune=50, chains=2)
 model = LifetimeValue(draws_kept=50, sampling=short).fit(bought, spent)
 print("fitted", len(model.draws_))
 """

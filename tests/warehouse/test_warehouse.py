@@ -234,3 +234,16 @@ def test_an_unpromoted_slice_and_withheld_tables_are_not_published(path, tmp_pat
         }
     assert "models.model_parameters" not in tables
     assert not [name for name in tables if name.startswith(("raw.", "staging."))]
+
+
+def test_a_warehouse_of_an_older_release_gains_the_new_columns(tmp_path):
+    path = tmp_path / "old.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema predictions")
+        connection.execute("create table predictions.customer_lifecycle (customer_id varchar)")
+        connection.execute("insert into predictions.customer_lifecycle values ('c_1')")
+    with open_warehouse(path) as warehouse:
+        found = warehouse.frame("select * from predictions.customer_lifecycle")
+    assert list(found["customer_id"]) == ["c_1"]
+    assert set(found.columns) == set(CUSTOMER_LIFECYCLE.column_names)
+    assert found["stage"].isna().all()
