@@ -4,125 +4,35 @@ Add a key here, with its limits, when the business gets something new to decide.
 Finding the file, its errors and the paths it leads to stay out; they live in `config.py`.
 """
 
-import difflib
-import re
-import zoneinfo
 from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
 
-from dagster_project.feature_catalogue import features, layer_columns
-from dagster_project.source_contract import SHAPES
-
-
-def _known_time_zone(value: str) -> str:
-    zones = zoneinfo.available_timezones()
-    if value not in zones:
-        near = difflib.get_close_matches(value, zones, 1, 0.5)
-        hint = f"the nearest is {near[0]}" if near else "for example Europe/Madrid or UTC"
-        raise ValueError(f"is no IANA time zone; {hint}")
-    return value
-
-
-def _currency_code(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        guess = re.sub(r"[^A-Za-z]", "", value).upper()
-        hint = f"the nearest is {guess}" if len(guess) == 3 else "for example EUR"
-        raise ValueError(f"is no ISO 4217 currency code of three capital letters; {hint}")
-    return value
-
-
-def _cron(value: str) -> str:
-    if not re.fullmatch(r"[\d*/,\-]+( [\d*/,\-A-Za-z]+){4}", value):
-        raise ValueError("is no cron line of five fields; for example 0 5 * * *")
-    return value
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"holds {', '.join(repeated)} more than once")
-    return values
-
-
-def _layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    valid = layer_columns()
-    for layer, names in layers.items():
-        for name in names:
-            if name not in valid:
-                what = "holds no number" if name in features() else "is no column of the features"
-                near = difflib.get_close_matches(name, valid, 1, 0.5)
-                hint = f"; the nearest is {near[0]}" if near else ""
-                raise ValueError(f"has in layer {layer} the column {name}, which {what}{hint}")
-    return layers
-
-
-def _default_alone(value: object) -> object:
-    """One number for every table, or numbers by table of the source contract."""
-    return value if isinstance(value, dict) else {"default": value}
-
-
-def _shapes_or_default(values: dict[str, float]) -> dict[str, float]:
-    if "default" not in values:
-        raise ValueError("names tables only; add the key default, which holds for the others")
-    for name in values:
-        if name != "default" and name not in SHAPES:
-            near = difflib.get_close_matches(name, SHAPES, 1, 0.5)
-            hint = f"the nearest is {near[0]}" if near else f"known are {', '.join(SHAPES)}"
-            raise ValueError(f"names the table {name}, which the source contract lacks; {hint}")
-    return values
-
-
-def _domain(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value):
-        guess = value.lower().rpartition("@")[2]
-        raise ValueError(f"is no e-mail domain in lower case; for example {guess or 'example.com'}")
-    return value
-
-
-def _record(value: str) -> str:
-    if not re.fullmatch(r"[^:']+:[^']+", value):
-        raise ValueError("is no source system and record joined by a colon; for example crm:1001")
-    return value
-
-
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
-Currency = Annotated[str, AfterValidator(_currency_code)]
-Cron = Annotated[str, AfterValidator(_cron)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
-Statuses = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)
-]
-Positive = Annotated[int, Field(gt=0, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-ShapeShares = Annotated[
-    dict[str, Share], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
-]
-ShapeDays = Annotated[
-    dict[str, Positive], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
-]
-Domain = Annotated[str, AfterValidator(_domain)]
-Record = Annotated[str, AfterValidator(_record)]
-
-
-class Settings(BaseModel):
-    """Base of every block: cannot be changed after loading, and refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+from dagster_project.settings_values import (
+    Count,
+    Cron,
+    Currency,
+    Domain,
+    Name,
+    Names,
+    Positive,
+    Probability,
+    Record,
+    Settings,
+    ShapeDays,
+    ShapeShares,
+    Share,
+    Statuses,
+    TimeZone,
+    distinct,
+    layers_of_numbers,
+)
 
 
 class DatasetSettings(Settings):
@@ -180,15 +90,15 @@ class OrderSettings(Settings):
     """Which order statuses count as revenue, and whose orders never do."""
 
     counted_statuses: Statuses = ("completed", "paid", "shipped", "delivered")
-    internal_email_domains: Annotated[tuple[Domain, ...], AfterValidator(_distinct)] = ()
-    internal_records: Annotated[tuple[Record, ...], AfterValidator(_distinct)] = ()
+    internal_email_domains: Annotated[tuple[Domain, ...], AfterValidator(distinct)] = ()
+    internal_records: Annotated[tuple[Record, ...], AfterValidator(distinct)] = ()
 
 
 class SurvivorshipRule(Settings):
     """Which of several values of a field stands in the golden record."""
 
     rule: Literal["latest", "earliest", "most_frequent", "longest", "source_priority"] = "latest"
-    sources: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    sources: Annotated[tuple[str, ...], AfterValidator(distinct)] = ()
 
     @model_validator(mode="after")
     def _systems_are_named_where_they_count(self) -> "SurvivorshipRule":
@@ -215,7 +125,7 @@ class IdentitySettings(Settings):
     target_precision: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
     refit_after_days: Positive = 90
     max_household_persons: Annotated[int, Field(ge=2, strict=True)] = 8
-    survivorship: dict[GoldenField, SurvivorshipRule] = {"default": SurvivorshipRule()}
+    survivorship: dict[GoldenField, SurvivorshipRule] = Field({"default": SurvivorshipRule()})
 
     def survivorship_of(self) -> dict[str, dict[str, object]]:
         """Rule and sources of every field, the default filled in."""
@@ -238,8 +148,8 @@ class DriftSettings(Settings):
 class QualitySettings(Settings):
     """Limits of what a source may deliver: the first stops the run, the others warn."""
 
-    max_quarantined_share: ShapeShares = {"default": 0.05}
-    max_age_days: ShapeDays = {"default": 7}
+    max_quarantined_share: ShapeShares = Field({"default": 0.05})
+    max_age_days: ShapeDays = Field({"default": 7})
     drift: DriftSettings = DriftSettings()
 
 
@@ -325,7 +235,7 @@ class LifecycleSettings(Settings):
 class SegmentationSettings(Settings):
     """Layers of the micro-segments and the limits a grouping must keep."""
 
-    layers: Annotated[dict[Name, Names], Field(min_length=1), AfterValidator(_layers_of_numbers)]
+    layers: Annotated[dict[Name, Names], Field(min_length=1), AfterValidator(layers_of_numbers)]
     max_clusters: Annotated[int, Field(ge=1, le=20, strict=True)] = 6
     floor_customers: Positive = 30
     stability_floor: Probability = 0.75

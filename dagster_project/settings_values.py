@@ -1,0 +1,122 @@
+"""What a value of `config.yml` may be: a time zone, a share, a list of names; with a helpful word.
+
+Add here a kind of value that several keys share.
+The keys themselves are in `settings.py`.
+"""
+
+import difflib
+import re
+import zoneinfo
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+
+from dagster_project.feature_catalogue import features, layer_columns
+from dagster_project.source_contract import SHAPES
+
+
+def _known_time_zone(value: str) -> str:
+    zones = zoneinfo.available_timezones()
+    if value not in zones:
+        near = difflib.get_close_matches(value, zones, 1, 0.5)
+        hint = f"the nearest is {near[0]}" if near else "for example Europe/Madrid or UTC"
+        raise ValueError(f"is no IANA time zone; {hint}")
+    return value
+
+
+def _currency_code(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        guess = re.sub(r"[^A-Za-z]", "", value).upper()
+        hint = f"the nearest is {guess}" if len(guess) == 3 else "for example EUR"
+        raise ValueError(f"is no ISO 4217 currency code of three capital letters; {hint}")
+    return value
+
+
+def _cron(value: str) -> str:
+    if not re.fullmatch(r"[\d*/,\-]+( [\d*/,\-A-Za-z]+){4}", value):
+        raise ValueError("is no cron line of five fields; for example 0 5 * * *")
+    return value
+
+
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"holds {', '.join(repeated)} more than once")
+    return values
+
+
+def layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    valid = layer_columns()
+    for layer, names in layers.items():
+        for name in names:
+            if name not in valid:
+                what = "holds no number" if name in features() else "is no column of the features"
+                near = difflib.get_close_matches(name, valid, 1, 0.5)
+                hint = f"; the nearest is {near[0]}" if near else ""
+                raise ValueError(f"has in layer {layer} the column {name}, which {what}{hint}")
+    return layers
+
+
+def _default_alone(value: object) -> object:
+    """One number for every table, or numbers by table of the source contract."""
+    return value if isinstance(value, dict) else {"default": value}
+
+
+def _shapes_or_default(values: dict[str, float]) -> dict[str, float]:
+    if "default" not in values:
+        raise ValueError("names tables only; add the key default, which holds for the others")
+    for name in values:
+        if name != "default" and name not in SHAPES:
+            near = difflib.get_close_matches(name, SHAPES, 1, 0.5)
+            hint = f"the nearest is {near[0]}" if near else f"known are {', '.join(SHAPES)}"
+            raise ValueError(f"names the table {name}, which the source contract lacks; {hint}")
+    return values
+
+
+def _domain(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value):
+        guess = value.lower().rpartition("@")[2]
+        raise ValueError(f"is no e-mail domain in lower case; for example {guess or 'example.com'}")
+    return value
+
+
+def _record(value: str) -> str:
+    if not re.fullmatch(r"[^:']+:[^']+", value):
+        raise ValueError("is no source system and record joined by a colon; for example crm:1001")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+Currency = Annotated[str, AfterValidator(_currency_code)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct)]
+Statuses = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(distinct)
+]
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ShapeShares = Annotated[
+    dict[str, Share], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
+]
+ShapeDays = Annotated[
+    dict[str, Positive], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
+]
+Domain = Annotated[str, AfterValidator(_domain)]
+Record = Annotated[str, AfterValidator(_record)]
+
+
+class Settings(BaseModel):
+    """Base of every block: cannot be changed after loading, and refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
