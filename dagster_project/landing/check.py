@@ -19,6 +19,7 @@ from dagster_project.landing.row_rules import filled, readable, rows_set_aside
 from dagster_project.landing.sources import source_of
 from dagster_project.source_contract import SHAPES, ColumnType, Shape
 
+
 @dataclass(frozen=True)
 class UnreadableValues:
     """Values of a column that cannot be read as its type; `example` is one of them.

@@ -76,7 +76,9 @@ def _tables(report: "SourceReport") -> Table:
 
 
 def _available(report: "SourceReport") -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left")
+    table = Table(
+        box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left"
+    )
     table.add_column()
     table.add_column()
     fed: dict[str, list[str]] = {}
@@ -84,7 +86,9 @@ def _available(report: "SourceReport") -> Table:
         for shape in check.feeds:
             fed.setdefault(shape, []).append(check.table_name)
     for shape, gives in ENABLES.items():
-        absent = "not delivered: empty" if shape in report.missing_shapes else "a dbt model of yours"
+        absent = (
+            "not delivered: empty" if shape in report.missing_shapes else "a dbt model of yours"
+        )
         table.add_row(f"{shape}: {gives}", _some(fed.get(shape, [])) or absent)
     return table
 

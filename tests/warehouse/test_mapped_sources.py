@@ -89,7 +89,9 @@ def company(test_data: Path, tmp_path_factory: pytest.TempPathFactory):
             connection.execute(f"create schema {schema}")
         for table in RESULT_TABLES.values():
             connection.execute(table.ddl)
-    dbt(warehouse, "--select", "path:models/staging", "path:models/identity", "--exclude", AFTER_MAP)
+    dbt(
+        warehouse, "--select", "path:models/staging", "path:models/identity", "--exclude", AFTER_MAP
+    )
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(
             "insert into identity.customers_map select source_system, source_record_id, "
