@@ -158,7 +158,7 @@ class Staging:
             key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"
         }
         self.connection = duckdb.connect()
-        self.connection.execute("attach ':memory:' as fuzz; use fuzz; set TimeZone = 'UTC'")
+        self.connection.execute("set TimeZone = 'UTC'")
         self.connection.execute("create schema staging; create schema raw")
         for table, shape in RAW_TABLES.items():
             columns = ", ".join(f'"{name}" varchar' for name in shape.column_names)
@@ -180,6 +180,8 @@ class Staging:
         for parent in node["depends_on"]["nodes"]:
             self._make(parent)
         sql = node.get("compiled_code") or Path(node["compiled_path"]).read_text()
+        # Landing works on a cursor, which does not inherit a USE: the database goes unnamed.
+        sql = sql.replace('"fuzz".', "")
         self.connection.execute(f"create view staging.{node['name']} as {sql}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

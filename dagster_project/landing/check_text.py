@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 # What a shape gives, and what stays NULL or out without it.
 ENABLES = {
-    "customer_records": "one customer per person; demography where columns say so",
-    "identifiers": "joining records by further e-mails, phones, cards and devices",
+    "customer_records": "one customer per person; layer demography",
+    "identifiers": "more ways to join records of a person",
     "orders": "lifetime value, lifecycle stages; layers value and behaviour",
     "order_items": "categories, variety, margin; layer product",
     "refunds": "net revenue after refunds, refund rates",
     "products": "names of categories, usual costs",
     "web_events": "web engagement, devices that log in; layer engagement",
-    "message_events": "message engagement, contact pressure; layer engagement",
+    "message_events": "contact pressure; layer engagement",
     "visits": "places and distances, with consent; layer geography",
     "regions": "region and area income; layer geography",
     "actions": "what marketing did and what it cost",
@@ -87,7 +87,9 @@ def _available(report: "SourceReport") -> Table:
         for shape in check.feeds:
             fed.setdefault(shape, []).append(check.table_name)
     for shape, gives in ENABLES.items():
-        absent = "not delivered: stays empty" if shape in report.missing_shapes else "own dbt model"
+        absent = (
+            "not delivered: empty" if shape in report.missing_shapes else "a dbt model of yours"
+        )
         table.add_row(f"{shape}: {gives}", _some(fed.get(shape, [])) or absent)
     return table
 

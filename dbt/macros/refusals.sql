@@ -8,9 +8,9 @@
 
 {# Rows in, counted from raw alone, of one raw table for one shape, where a row of the table
    is a row of the shape. #}
-{% macro rows_in_from_raw(table, shape, condition='true') -%}
+{% macro rows_in_from_raw(table, shape, condition='true', source_name='raw') -%}
     select '{{ table }}' as source_table, '{{ shape }}' as shape, count(*) as rows_in
-    from {{ source('raw', table) }}
+    from {{ source(source_name, table) }}
     where {{ condition }}
 {%- endmacro %}
 

@@ -55,7 +55,7 @@ def test_a_sound_source_is_fit_and_says_what_is_left_out(tmp_path: Path) -> None
     assert "web_events" in report.missing_shapes
     text = report.text()
     assert len(text.splitlines()) <= 50
-    assert "not delivered: stays empty" in text
+    assert "not delivered: empty" in text
     assert "orders: bad_number: 1, for example gross_amount '12,5x'" in text
     assert "orders: negative_amount: 1" in text
     assert "customer_records: missing_key: 1" in text

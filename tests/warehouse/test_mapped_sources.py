@@ -18,7 +18,7 @@ from dagster_project.assets.dbt import AFTER_MAP, FEATURES
 from dagster_project.config import load_config
 from dagster_project.landing import land
 from dagster_project.result_tables import RESULT_TABLES
-from dagster_project.source_contract import MAPPED_SOURCES, MAPPED_TABLES, RAW_TABLES, SHAPES
+from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES
 
 DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 VARIABLES = {
@@ -147,9 +147,16 @@ def test_rows_in_are_accepted_or_quarantined_in_every_source(company) -> None:
     }
 
 
-@pytest.mark.parametrize("table", MAPPED_TABLES)
-def test_a_mapped_table_feeds_shapes_that_exist(table: str) -> None:
-    assert set(MAPPED_TABLES[table].feeds) <= set(SHAPES)
+def test_tables_feed_the_shapes_whose_mappings_name_them() -> None:
+    for source, tables in MAPPED_SOURCES.items():
+        folder = DBT_FOLDER / "models" / "staging" / source
+        mappings = {
+            file.stem.split("__")[1]: file.read_text() for file in folder.glob("stg_*__*.sql")
+        }
+        for name, table in tables.items():
+            fed = {shape for shape, sql in mappings.items() if f"}}, '{name}'" in sql}
+            assert set(table.feeds) == fed, f"{name}: correct `feeds` in sources/{source}.yml"
+        assert set(mappings) <= set(SHAPES)
 
 
 def test_raw_tables_are_the_shapes_and_those_of_every_mapped_source() -> None:

@@ -1,0 +1,41 @@
+"""A few hundred hostile files through landing and staging; benchmarks/fuzz.py tries thousands.
+
+Add a file here that once crashed or lost a row. New ways to break files belong to the benchmark.
+"""
+
+import gzip
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagster_project.source_contract import RAW_TABLES, SHAPES
+
+pytestmark = pytest.mark.slow
+
+_FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz.py"
+_SPEC = importlib.util.spec_from_file_location("fuzz", _FILE)
+assert _SPEC is not None and _SPEC.loader is not None
+fuzz = importlib.util.module_from_spec(_SPEC)
+sys.modules["fuzz"] = fuzz
+_SPEC.loader.exec_module(fuzz)
+
+
+@pytest.fixture(scope="module")
+def staging(tmp_path_factory: pytest.TempPathFactory):
+    return fuzz.Staging(tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.mark.parametrize("is_mapped", [False, True], ids=["shapes", "mapped sources"])
+def test_no_file_crashes_and_no_row_is_lost(staging, is_mapped: bool) -> None:
+    tables = tuple(name for name in RAW_TABLES if (name not in SHAPES) == is_mapped)
+    outcomes = fuzz.try_cases(30, tables, 7, staging)
+    assert sum(outcomes.values()) >= 30
+    assert sum(count for kind, count in outcomes.items() if kind.endswith("landed")) >= 10
+
+
+@pytest.mark.parametrize("content", [b"\x00", gzip.compress(b"product_id\np1\n")[:-6]])
+def test_a_broken_gzip_file_is_refused_by_name(staging, tmp_path: Path, content: bytes) -> None:
+    case = ("products", "products.csv.gz", content, None, "bytes")
+    assert fuzz.run_case(staging, tmp_path, case) == "refused"
