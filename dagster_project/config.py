@@ -111,6 +111,10 @@ class Config(Settings):
             # SQL compares lower-case statuses, so that Paid counts where paid does.
             "counted_statuses": [status.lower() for status in self.orders.counted_statuses],
             "identity_max_records_per_identifier": self.identity.max_records_per_identifier,
+            "identity_default_country": self.identity.default_country or "",
+            "identity_device_lookback_days": self.identity.device_lookback_days,
+            "identity_max_household_persons": self.identity.max_household_persons,
+            "identity_survivorship": self.identity.survivorship_of(),
             "max_quarantined_share": self.quality.max_quarantined_share,
             "horizons_days": list(self.lifetime_value.horizons_days),
             **self.consent.model_dump(),

@@ -6,7 +6,7 @@ Add a line here when a module defines something new for Dagster to load. Nothing
 import dagster as dg
 
 from dagster_project.assets.dbt import DBT_ASSETS
-from dagster_project.assets.identity import customers_map
+from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
 from dagster_project.assets.publish import promotion, published_copy
 from dagster_project.assets.raw import raw_tables
@@ -22,6 +22,7 @@ defs = dg.Definitions(
     assets=[
         raw_tables,
         *DBT_ASSETS,
+        phone_numbers,
         customers_map,
         *LIFETIME_VALUE_ASSETS,
         *SEGMENT_ASSETS,

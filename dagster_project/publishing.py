@@ -14,7 +14,7 @@ import duckdb
 # Old clients can read this format; the working warehouse uses DuckDB's own newest one.
 STORAGE_VERSION = "v1.4.0"
 PUBLISHED_ROOMS = ("marts", "predictions", "models", "serving")
-EXTRA_TABLES = ("identity.customers_map",)
+EXTRA_TABLES = ("identity.customers_map", "identity.superseded")
 # Draws are for refits and audits; they would be most of the file.
 WITHHELD = ("models.model_parameters",)
 # Audiences hold contact details; the parts of the features belong to one date only.

@@ -8,7 +8,7 @@ import difflib
 import re
 import zoneinfo
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -131,10 +131,45 @@ class OrderSettings(Settings):
     counted_statuses: Statuses = ("completed", "paid", "shipped", "delivered")
 
 
+class SurvivorshipRule(Settings):
+    """Which of several values of a field stands in the golden record."""
+
+    rule: Literal["latest", "earliest", "most_frequent", "longest", "source_priority"] = "latest"
+    sources: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+
+    @model_validator(mode="after")
+    def _systems_are_named_where_they_count(self) -> "SurvivorshipRule":
+        if self.rule == "source_priority" and not self.sources:
+            raise ValueError("source_priority needs `sources`, the systems in order of trust")
+        if self.rule != "source_priority" and self.sources:
+            raise ValueError(f"{self.rule} has no use for `sources`; remove them")
+        return self
+
+
+GoldenField = Literal[
+    "default", "email", "phone", "first_name", "last_name", "birth_date", "gender", "street",
+    "city", "postal_code", "country_code", "loyalty_id", "income_band", "household_size",
+    "acquisition_channel",
+]  # fmt: skip
+
+
 class IdentitySettings(Settings):
-    """How common an identifier may be before it joins nobody."""
+    """How records become persons, and which values of theirs survive."""
 
     max_records_per_identifier: Annotated[int, Field(ge=2, strict=True)] = 10
+    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    device_lookback_days: Count = 30
+    target_precision: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+    refit_after_days: Positive = 90
+    max_household_persons: Annotated[int, Field(ge=2, strict=True)] = 8
+    survivorship: dict[GoldenField, SurvivorshipRule] = {"default": SurvivorshipRule()}
+
+    def survivorship_of(self) -> dict[str, dict[str, object]]:
+        """Rule and sources of every field, the default filled in."""
+        default = self.survivorship.get("default", SurvivorshipRule())
+        fields = [name for name in get_args(GoldenField) if name != "default"]
+        chosen = {name: self.survivorship.get(name, default) for name in fields}
+        return {name: rule.model_dump(mode="json") for name, rule in chosen.items()}
 
 
 class QualitySettings(Settings):

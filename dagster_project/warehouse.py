@@ -94,6 +94,19 @@ class Warehouse:
             cursor.execute(f"delete from {table.full_name} where {condition}", list(where.values()))
             return _insert(cursor, table, frame)
 
+    def replace_tables(
+        self,
+        frames: Sequence[tuple[ResultTable, pd.DataFrame]],
+        appended: Sequence[tuple[ResultTable, pd.DataFrame]] = (),
+    ) -> None:
+        """Replace whole tables and add to others in one transaction: all change, or none."""
+        with self._transaction() as cursor:
+            for table, frame in frames:
+                cursor.execute(f"delete from {table.full_name}")
+                _insert(cursor, table, frame)
+            for table, frame in appended:
+                _insert(cursor, table, frame)
+
     def measure(self, table_name: str, as_of_date: dt.date | None) -> tuple[int, str]:
         """Row count and a content hash that depends on the set of rows only."""
         condition = "true" if as_of_date is None else f"as_of_date = date '{as_of_date}'"

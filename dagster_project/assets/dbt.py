@@ -30,7 +30,7 @@ MANIFEST = ensure_manifest(load_config())
 FEATURE_PARTS = "fqn:clientela.marts.features"
 FEATURES = f"fct_customer_features {FEATURE_PARTS}"
 # Read the customers map, so they cannot stand in the set that the map is made from.
-AFTER_MAP = "customer_emails golden_records"
+AFTER_MAP = "customer_emails device_uses device_periods golden_fields golden_records households"
 MEASURED = ("dim_", "fct_")
 PROMOTED = """
     select as_of_date, input_fingerprint from models.promoted_dates
@@ -134,7 +134,11 @@ def dbt_identity(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
 ) -> Iterator[Any]:
     """Everyone who was ever seen, with the identifiers that may join them."""
-    yield from _build(context, dbt, clientela, "dbt_identity", [("dbt_staging", None)])
+    inputs: list[tuple[str, dt.date | None]] = [
+        ("dbt_staging", None),
+        ("identity.phone_numbers", None),
+    ]
+    yield from _build(context, dbt, clientela, "dbt_identity", inputs)
 
 
 @dbt_assets(

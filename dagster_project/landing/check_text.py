@@ -32,6 +32,7 @@ ENABLES = {
     "erasure_requests": "forgetting persons on request",
     "exchange_rates": "orders in more than one currency",
     "contracts": "subscriptions",
+    "identity_overrides": "reviewed decisions about who is one person",
 }
 
 

@@ -7,7 +7,12 @@ their columns are described in the dbt project.
 
 from dagster_project.result_tables.columns import ResultTable
 from dagster_project.result_tables.identity import (
+    CHANGE_LOG,
     CUSTOMERS_MAP,
+    PERSON_NAMES,
+    PHONE_NUMBERS,
+    RECORD_LINKS,
+    SUPERSEDED,
 )
 from dagster_project.result_tables.lifetime_value import (
     CUSTOMER_LTV,
@@ -33,6 +38,7 @@ from dagster_project.result_tables.segments import (
 )
 
 __all__ = [
+    "CHANGE_LOG",
     "CUSTOMERS_MAP",
     "CUSTOMER_LAYER_CLUSTERS",
     "CUSTOMER_LIFECYCLE",
@@ -46,10 +52,14 @@ __all__ = [
     "MICROSEGMENT_PROFILES",
     "MODEL_PARAMETERS",
     "MODEL_VERSIONS",
+    "PERSON_NAMES",
+    "PHONE_NUMBERS",
     "PIPELINE_RUNS",
     "PORTFOLIO_LTV",
     "PROMOTED_DATES",
+    "RECORD_LINKS",
     "RESULT_TABLES",
+    "SUPERSEDED",
     "TABLE_LINEAGE",
     "ResultTable",
 ]
@@ -57,7 +67,12 @@ __all__ = [
 RESULT_TABLES: dict[str, ResultTable] = {
     table.full_name: table
     for table in (
+        PHONE_NUMBERS,
         CUSTOMERS_MAP,
+        RECORD_LINKS,
+        PERSON_NAMES,
+        SUPERSEDED,
+        CHANGE_LOG,
         CUSTOMER_LTV,
         PORTFOLIO_LTV,
         LTV_BACKTESTS,

@@ -1,14 +1,16 @@
-{# Joins that find the person of an event: the record it names, else its device, else its e-mail address.
-   The relation joined needs the columns source_system, source_record_id, device_id and email. #}
-{% macro join_person(event) -%}
+{# Joins that find the person of an event: the record it names, else whose device it was at that moment, else
+   its e-mail address. The relation needs the columns source_system, source_record_id, device_id and email. #}
+{% macro join_person(event, happened_at) -%}
     left join {{ ref('lone_record_ids') }} as lone_ids on {{ event }}.source_record_id = lone_ids.source_record_id
     left join {{ source('identity', 'customers_map') }} as named_records
         on coalesce({{ event }}.source_system, lone_ids.source_system) = named_records.source_system
         and {{ event }}.source_record_id = named_records.source_record_id
-    left join {{ source('identity', 'customers_map') }} as named_devices
-        on named_devices.source_system = 'device'
-        and {{ event }}.device_id = named_devices.source_record_id
-    left join {{ ref('customer_emails') }} as named_emails on lower({{ event }}.email) = named_emails.email
+    left join {{ ref('device_periods') }} as named_devices
+        on {{ event }}.device_id = named_devices.device_id
+        and {{ event }}.{{ happened_at }} >= named_devices.valid_from
+        and {{ event }}.{{ happened_at }} < named_devices.valid_until
+    left join {{ ref('customer_emails') }} as named_emails
+        on {{ normalised_email(event ~ '.email') }} = named_emails.email
 {%- endmacro %}
 
 {% macro joined_person() -%}

@@ -27,6 +27,25 @@
 {% macro default__keep_only(value, character_class) -%}
     nullif(regexp_replace({{ value }}, '[^{{ character_class | replace("\\", "\\\\") }}]', ''), '')
 {%- endmacro %}
+{# A pattern inside a text literal: Spark reads a backslash there as an escape. #}
+{% macro regex(pattern) -%} {{ return(adapter.dispatch('regex')(pattern)) }} {%- endmacro %}
+{% macro duckdb__regex(pattern) -%} {{ return(pattern) }} {%- endmacro %}
+{% macro default__regex(pattern) -%} {{ return(pattern | replace("\\", "\\\\")) }} {%- endmacro %}
+
+{% macro replace_all(value, pattern, replacement) -%} {{ return(adapter.dispatch('replace_all')(value, pattern, replacement)) }} {%- endmacro %}
+{% macro duckdb__replace_all(value, pattern, replacement) -%}
+    {{ return("regexp_replace(" ~ value ~ ", '" ~ regex(pattern) ~ "', '" ~ replacement ~ "', 'g')") }}
+{%- endmacro %}
+{% macro default__replace_all(value, pattern, replacement) -%}
+    {{ return("regexp_replace(" ~ value ~ ", '" ~ regex(pattern) ~ "', '" ~ replacement ~ "')") }}
+{%- endmacro %}
+
+{% macro without_accents(value) -%} {{ return(adapter.dispatch('without_accents')(value)) }} {%- endmacro %}
+{% macro duckdb__without_accents(value) -%} {{ return("strip_accents(" ~ value ~ ")") }} {%- endmacro %}
+{% macro default__without_accents(value) -%}
+    {{ return("translate(" ~ value ~ ", 'áàâäãåéèêëíìîïóòôöõúùûüñçýÿšžčćřěůďťňąęśźżń', 'aaaaaaeeeeiiiiooooouuuuncyyszccreudtnaeszzn')") }}
+{%- endmacro %}
+
 {% macro digits_only(value) -%} {{ keep_only(value, '0-9') }} {%- endmacro %}
 {% macro letters_only(value) -%} {{ keep_only('lower(' ~ value ~ ')', '\\p{L}') }} {%- endmacro %}
 

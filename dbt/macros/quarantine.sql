@@ -2,7 +2,7 @@
     {{ return([
         'customer_records', 'identifiers', 'orders', 'order_items', 'refunds', 'products', 'web_events',
         'message_events', 'visits', 'regions', 'actions', 'action_exposures', 'consents', 'erasure_requests',
-        'exchange_rates', 'contracts',
+        'exchange_rates', 'contracts', 'identity_overrides',
     ]) }}
 {%- endmacro %}
 

@@ -29,5 +29,9 @@
             'rule': 'unknown_currency',
             'reason': "'exchange_rates has no rate on or before that day for ' || typed.currency_code"}) -%}
     {%- endif -%}
+    {%- if shape == 'identity_overrides' -%}
+        {%- do rules.append({'when': "lower(coalesce(typed.decision, '')) not in ('always', 'never')",
+            'rule': 'unknown_decision', 'reason': "'decision is neither always nor never: ' || coalesce(typed.decision, 'empty')"}) -%}
+    {%- endif -%}
     {{ return(rules) }}
 {%- endmacro %}

@@ -42,6 +42,9 @@
         'exchange_rates': 'rate_date date key, currency_code code key, rate_to_reporting rate required',
         'contracts': 'contract_id text key, source_system text, source_record_id text, plan text, started_on date,
             ended_on date, period_amount money',
+        'identity_overrides': 'left_source_system text key, left_source_record_id text key,
+            right_source_system text key, right_source_record_id text key, decision text required, reviewed_by text,
+            note text',
     } -%}
     {%- set columns = [] -%}
     {%- for line in contract[shape].split(',') -%}

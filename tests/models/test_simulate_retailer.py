@@ -35,7 +35,7 @@ def test_sources_are_text_with_the_columns_of_the_contract(shop):
         assert set(frame.columns) <= set(shapes[shape].column_names), shape
         assert set(shapes[shape].required_columns) <= set(frame.columns), shape
         assert (frame.dtypes == "str").all(), shape
-    assert set(shapes) - set(shop.sources) == {"contracts"}
+    assert set(shapes) - set(shop.sources) == {"contracts", "identity_overrides"}
 
 
 def test_sources_hold_no_truth(shop):

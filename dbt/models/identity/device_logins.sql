@@ -20,10 +20,14 @@ select distinct
     uses.device_id,
     uses.source_system,
     uses.source_record_id,
-    lower(coalesce(records.email, uses.email, uses.source_system || '|' || uses.source_record_id)) as login
+    coalesce(
+        {{ normalised_email('records.email') }},
+        {{ normalised_email('uses.email') }},
+        uses.source_system || '|' || uses.source_record_id
+    ) as login
 from uses
 left join {{ ref('customer_records') }} as records
     on uses.source_system = records.source_system
     and uses.source_record_id = records.source_record_id
 where uses.device_id is not null
-    and coalesce(uses.email, uses.source_system || '|' || uses.source_record_id) is not null
+    and coalesce({{ normalised_email('uses.email') }}, uses.source_system || '|' || uses.source_record_id) is not null

@@ -30,14 +30,21 @@ normalised as (
         stated.source_record_id,
         case when identifier_type = 'phone' then 'phone_and_name' else identifier_type end as identifier_type,
         case
-            when identifier_type = 'email' then case when identifier_value like '%@%' then lower(trim(identifier_value)) end
-            when identifier_type = 'phone' then {{ digits_only('identifier_value') }} || '|' || names.name_key
+            when identifier_type = 'email' then {{ normalised_email('identifier_value') }}
+            when identifier_type = 'phone'
+                -- Spaniards write one surname or two.
+                then phones.e164 || '|' || names.given_name || '|' || split_part(names.family_name, ' ', 1)
+            when identifier_type = 'loyalty_id' then {{ plain_number('identifier_value') }}
             else trim(identifier_value)
         end as identifier_value
     from stated
-    left join {{ ref('record_names') }} as names
+    left join {{ ref('normalised_records') }} as names
         on stated.source_system = names.source_system
         and stated.source_record_id = names.source_record_id
+    left join {{ source('identity', 'phone_numbers') }} as phones
+        on stated.identifier_type = 'phone'
+        and stated.identifier_value = phones.phone
+        and coalesce(names.country_code, '') = phones.country_code
 )
 select distinct
     normalised.source_system,

@@ -10,7 +10,7 @@ with events as (
             cast(null as {{ dbt.type_string() }}) as device_id
         from {{ ref('message_events') }}
     ) as events
-    {{ join_person('events') }}
+    {{ join_person('events', 'occurred_at') }}
 )
 select
     customer_id,

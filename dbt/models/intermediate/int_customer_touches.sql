@@ -16,7 +16,7 @@ attributed as (
         {{ business_date('touches.touched_at') }} as touch_date,
         {{ joined_person() }} as customer_id
     from touches
-    {{ join_person('touches') }}
+    {{ join_person('touches', 'touched_at') }}
 )
 select customer_id, touch_date, touch_type, count(*) as touches_count
 from attributed

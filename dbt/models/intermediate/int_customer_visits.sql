@@ -16,7 +16,7 @@ with visits as (
             cast(null as {{ dbt.type_string() }}) as email
         from {{ ref('visits') }}
     ) as visits
-    {{ join_person('visits') }}
+    {{ join_person('visits', 'visited_at') }}
 ),
 permissions as (
     select

@@ -7,7 +7,7 @@ with events as (
         events.occurred_at,
         events.event_type
     from {{ ref('web_events') }} as events
-    {{ join_person('events') }}
+    {{ join_person('events', 'occurred_at') }}
 ),
 gaps as (
     select

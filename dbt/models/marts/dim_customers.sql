@@ -18,6 +18,8 @@ select
     attributes.income_band,
     attributes.household_size,
     attributes.acquisition_channel,
+    households.household_id,
+    households.persons_count as household_persons_count,
     coalesce(attributes.is_test, false) as is_test,
     persons.records_count,
     attributes.income_index,
@@ -27,3 +29,4 @@ select
     {{ business_date('persons.first_seen_at') }} as first_seen_date
 from persons
 left join {{ ref('int_customer_attributes') }} as attributes on persons.customer_id = attributes.customer_id
+left join {{ ref('households') }} as households on persons.customer_id = households.customer_id

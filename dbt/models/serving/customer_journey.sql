@@ -1,10 +1,15 @@
 -- Slices may be built in any order and some dates never: the past is read from what was promoted.
-with slices as (
+-- History keeps the ids it was written under: those of merged persons are read as the person of today.
+with written as (
     select
-        lifecycle.customer_id,
+        coalesce(superseded.customer_id, lifecycle.customer_id) as customer_id,
         lifecycle.as_of_date,
         lifecycle.stage,
-        segments.microsegment_key
+        segments.microsegment_key,
+        row_number() over (
+            partition by coalesce(superseded.customer_id, lifecycle.customer_id), lifecycle.as_of_date
+            order by case when superseded.customer_id is null then 0 else 1 end, lifecycle.customer_id
+        ) as identity_rank
     from {{ source('predictions', 'customer_lifecycle') }} as lifecycle
     inner join {{ source('models', 'promoted_dates') }} as promoted
         on lifecycle.as_of_date = promoted.as_of_date
@@ -12,6 +17,12 @@ with slices as (
     left join {{ source('predictions', 'customer_microsegments') }} as segments
         on lifecycle.customer_id = segments.customer_id
         and lifecycle.as_of_date = segments.as_of_date
+    left join {{ source('identity', 'superseded') }} as superseded
+        on lifecycle.customer_id = superseded.old_customer_id
+),
+-- Two merged persons had a row each on the dates before: the row of the id that stayed stands for both.
+slices as (
+    select customer_id, as_of_date, stage, microsegment_key from written where identity_rank = 1
 ),
 steps as (
     select

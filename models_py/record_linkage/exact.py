@@ -1,7 +1,7 @@
-"""Which source records are the same person, and how well a linkage agrees with the truth.
+"""Links of records that share an exact identifier: certain, transitive, named after the earliest.
 
-Add here a way to link records, and the figures by which ways are compared.
-Normalising and counting identifiers is SQL, and who survives in a golden record is a mart.
+Add here what exact identifiers decide.
+Normalising and counting identifiers is SQL; similarities of names and dates are probabilistic.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
+from models_py.record_linkage.keys import RECORD_KEY
 
-RECORD_KEY = ["source_system", "source_record_id"]
 CUSTOMERS_MAP_COLUMNS = [
     *RECORD_KEY,
     "customer_id",
@@ -98,61 +98,6 @@ class ExactLinkage:
         np.minimum.at(strongest, shared["record"].to_numpy(), strength)
         rules: np.ndarray = np.array([*types, SINGLETON], dtype=object)[strongest]
         return rules
-
-
-def pairwise_scores(
-    customers_map: pd.DataFrame, truth: pd.DataFrame, truth_column: str = "person_id"
-) -> dict[str, float]:
-    """Score a linkage by its pairs of records, counted from sizes and never listed.
-
-    Parameters
-    ----------
-    customers_map : DataFrame
-        source_system, source_record_id, customer_id.
-    truth : DataFrame
-        source_system, source_record_id and `truth_column`; only its records are scored.
-
-    Returns
-    -------
-    dict
-        precision and recall of "these two records are one person" (NaN without any such pair),
-        f1, pairs_predicted, pairs_true, pairs_correct, records_count.
-
-    Raises
-    ------
-    ValueError
-        If a record of the truth is not in the map, or comes twice.
-    """
-    require_columns(customers_map, [*RECORD_KEY, "customer_id"], "identity.customers_map")
-    require_columns(truth, [*RECORD_KEY, truth_column], "truth")
-    both = truth[[*RECORD_KEY, truth_column]].merge(
-        customers_map[[*RECORD_KEY, "customer_id"]], on=RECORD_KEY, how="left", validate="1:1"
-    )
-    strangers = int(both[["customer_id", truth_column]].isna().any(axis=1).sum())
-    if strangers:
-        raise ValueError(
-            f"truth has {strangers} records that identity.customers_map does not know, or without "
-            f"{truth_column}: score the map of the run that read them."
-        )
-
-    def pairs(by: list[str]) -> int:
-        sizes = both.groupby(by, sort=False).size().to_numpy().astype(np.int64)
-        return int((sizes * (sizes - 1) // 2).sum())
-
-    predicted, true, correct = (
-        pairs(["customer_id"]),
-        pairs([truth_column]),
-        pairs(["customer_id", truth_column]),
-    )
-    return {
-        "precision": correct / predicted if predicted else float("nan"),
-        "recall": correct / true if true else float("nan"),
-        "f1": 2 * correct / (predicted + true) if predicted + true else float("nan"),
-        "pairs_predicted": predicted,
-        "pairs_true": true,
-        "pairs_correct": correct,
-        "records_count": len(both),
-    }
 
 
 def _ordered_records(records: pd.DataFrame) -> pd.DataFrame:

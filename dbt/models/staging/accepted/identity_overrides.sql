@@ -1,0 +1,1 @@
+{{ accepted_rows('identity_overrides', ref('identity_overrides_checked')) }}

@@ -1,0 +1,1 @@
+{{ checked_shape('identity_overrides', [ref('stg_shapes__identity_overrides')]) }}

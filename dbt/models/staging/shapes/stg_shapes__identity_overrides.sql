@@ -1,0 +1,1 @@
+{{ shape_from_raw('identity_overrides', source('raw', 'identity_overrides')) }}

@@ -1,0 +1,195 @@
+"""Persons out of links: strongest links first, and none that puts two people into one person.
+
+Add here what decides whether linked records become one person.
+How probable a link is stays out; so do the names of persons, which a ledger keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from models_py.frames import require_columns
+from models_py.record_linkage.comparisons import CONTRADICTION
+from models_py.record_linkage.engine import connection
+from models_py.record_linkage.keys import RECORD_KEY
+from models_py.record_linkage.prepare import prepare_records
+
+LINK_TYPES = ("always", "exact", "probabilistic", "never")
+SIDES = [f"{column}_{side}" for side in "lr" for column in RECORD_KEY]
+PORTRAIT = ["given_name", "family_name", "full_name", "birth_date", "other_id"]
+
+
+def cluster_pairs(records: pd.DataFrame, links: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Group records into persons along links, strongest first.
+
+    A link is refused when it would put two records into one person that contradict each other:
+    given names that are no spelling, nickname, initial or part of each other without a birth date
+    or number in common, or birth dates a generation apart. So a household with one address, one
+    telephone and even one e-mail stays several persons, and one false link does not join two
+    families: the chain breaks where its ends contradict each other.
+
+    Parameters
+    ----------
+    records : DataFrame
+        Every record to group: source_system, source_record_id and the columns of
+        identity.normalised_records that are known (contradictions need names and birth dates).
+    links : DataFrame
+        source_system_l, source_record_id_l, source_system_r, source_record_id_r, link_type
+        (always: joined whatever the records say; exact; probabilistic; never: kept apart),
+        match_weight (order among probabilistic links; may be NaN for others). Further columns are
+        kept. Probabilistic links below the threshold are left out by the caller.
+
+    Returns
+    -------
+    persons : DataFrame
+        One row per record, by key: source_system, source_record_id, person (0, 1, ... in the order
+        of each person's first record).
+    links : DataFrame
+        The links, strongest first, with is_refused (never links are not refused: they are kept).
+
+    Raises
+    ------
+    ValueError
+        If a link names a record that is not in `records`, or an unknown link_type.
+    """
+    prepared = prepare_records(records)
+    edges = _ordered(links, prepared)
+    joins = edges["link_type"].to_numpy() != "never"
+    left, right = edges["record_l"].to_numpy(), edges["record_r"].to_numpy()
+    component = _components(left[joins], right[joins], len(prepared))
+    portrait, conflicts = _conflicts(prepared, component, edges[~joins])
+    in_doubt = np.zeros(int(component.max(initial=-1)) + 1, dtype=bool)
+    doubtful = np.isin(portrait, conflicts)
+    in_doubt[component[doubtful]] = True
+
+    # Components without a contradiction are persons as they are; only the others are walked.
+    refused = np.zeros(len(edges), dtype=bool)
+    walk = np.flatnonzero(joins & in_doubt[component[left]]) if len(edges) else np.array([], int)
+    is_always = (edges["link_type"] == "always").to_numpy()
+    refused[walk] = list(_refusals(left[walk], right[walk], is_always[walk], portrait, conflicts))
+    keep = joins & ~refused
+    label = _components(left[keep], right[keep], len(prepared))
+    _, person = np.unique(label, return_inverse=True)
+    first = pd.factorize(person)[0]  # numbered in the order of their first record
+    persons = prepared[RECORD_KEY].assign(person=first)
+    answer = edges.drop(columns=["record_l", "record_r"]).assign(is_refused=refused)
+    return persons, answer
+
+
+def _ordered(links: pd.DataFrame, prepared: pd.DataFrame) -> pd.DataFrame:
+    """Links in the order in which they are followed, with positions of their records."""
+    require_columns(links, [*SIDES, "link_type", "match_weight"], "identity.record_links")
+    unknown = sorted(set(links["link_type"]) - set(LINK_TYPES))
+    if unknown:
+        raise ValueError(
+            f"identity.record_links has link_type {unknown}: use one of {list(LINK_TYPES)}."
+        )
+    edges = links.reset_index(drop=True)
+    index = pd.MultiIndex.from_frame(prepared[RECORD_KEY])
+    for side in "lr":
+        keys = edges[[f"{column}_{side}" for column in RECORD_KEY]].astype("str")
+        edges[f"record_{side}"] = index.get_indexer(pd.MultiIndex.from_frame(keys))
+    strangers = int(((edges["record_l"] < 0) | (edges["record_r"] < 0)).sum())
+    if strangers:
+        raise ValueError(
+            f"identity.record_links has {strangers} rows whose record is not among the "
+            f"{len(prepared)} records: link and cluster the same records."
+        )
+    rank = edges["link_type"].map({name: number for number, name in enumerate(LINK_TYPES)})
+    weight = -edges["match_weight"].astype("float64").round(9)
+    low, high = (
+        edges[["record_l", "record_r"]].min(axis=1),
+        edges[["record_l", "record_r"]].max(axis=1),
+    )
+    order = np.lexsort([high, low, weight.fillna(0.0), rank])
+    return edges.iloc[order].reset_index(drop=True)
+
+
+def _components(left: np.ndarray, right: np.ndarray, count: int) -> np.ndarray:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+    labels: np.ndarray = connected_components(graph, directed=False)[1]
+    return labels
+
+
+def _conflicts(
+    prepared: pd.DataFrame, component: np.ndarray, never: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Portraits (what records say, once per component) and pairs of them that contradict.
+
+    Returns
+    -------
+    portrait : ndarray (records,)
+    conflicts : ndarray (pairs, 2) of portraits
+    """
+    apart = np.unique(never[["record_l", "record_r"]].to_numpy())
+    alone = np.full(len(prepared), -1)
+    alone[apart] = apart  # a record that an override keeps apart is a portrait of its own
+    said = prepared[PORTRAIT].assign(component=component, alone=alone)
+    portrait = said.groupby([*said.columns], sort=False, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(portrait, return_index=True)
+    faces = prepared.iloc[first][[*PORTRAIT, "given_nicknames", "given_is_usual"]].assign(
+        portrait=np.arange(len(first)), component=component[first]
+    )
+    crowd = faces.groupby("component")["portrait"].transform("size") > 1
+    with connection() as con:
+        con.register("faces_frame", faces[crowd])
+        con.execute("create table faces as select * from faces_frame")
+        columns = ", ".join(
+            f"l.{column} as {column}_l, r.{column} as {column}_r"
+            for column in [*PORTRAIT, "given_nicknames", "given_is_usual", "portrait"]
+        )
+        found = con.execute(
+            f"select portrait_l, portrait_r from (select {columns} from faces as l "
+            "inner join faces as r on l.component = r.component and l.portrait < r.portrait) "
+            f"where {CONTRADICTION} order by all"
+        ).df()
+    told = portrait[never[["record_l", "record_r"]].to_numpy().reshape(-1, 2)]
+    return portrait, np.concatenate([found.to_numpy(dtype=np.int64).reshape(-1, 2), told])
+
+
+def _refusals(
+    left: np.ndarray,
+    right: np.ndarray,
+    is_always: np.ndarray,
+    portrait: np.ndarray,
+    conflicts: np.ndarray,
+) -> Iterator[bool]:
+    """Say of each link in turn whether it is refused, given those followed before."""
+    parent: dict[int, int] = {}
+    enemies: dict[int, set[int]] = {}
+    for one, other in conflicts.tolist():
+        enemies.setdefault(one, set()).add(other)
+        enemies.setdefault(other, set()).add(one)
+    faces: dict[int, set[int]] = {}
+    hated: dict[int, set[int]] = {}
+
+    def root(record: int) -> int:
+        while (above := parent.setdefault(record, record)) != record:
+            parent[record] = parent[above]
+            record = above
+        return record
+
+    for one, other, forced in zip(left.tolist(), right.tolist(), is_always.tolist(), strict=True):
+        a, b = root(one), root(other)
+        if a == b:
+            yield False
+            continue
+        for record in (a, b):
+            if record not in faces:
+                face = int(portrait[record])
+                faces[record], hated[record] = {face}, set(enemies.get(face, ()))
+        if len(faces[a]) < len(faces[b]):
+            a, b = b, a
+        if not forced and not faces[b].isdisjoint(hated[a]):
+            yield True
+            continue
+        parent[b] = a
+        faces[a] |= faces.pop(b)
+        hated[a] |= hated.pop(b)
+        yield False
