@@ -1,5 +1,5 @@
-{# Joins that find the person of an event: the record it names, else its device, else its e-mail address.
-   The relation joined needs the columns source_system, source_record_id, device_id and email. #}
+{# Joins that find the person of an event: the record it names, else whose device it was at that moment, else
+   its e-mail address. The relation needs the columns source_system, source_record_id, device_id and email. #}
 {% macro join_person(event, happened_at) -%}
     left join {{ ref('lone_record_ids') }} as lone_ids on {{ event }}.source_record_id = lone_ids.source_record_id
     left join {{ source('identity', 'customers_map') }} as named_records

@@ -24,7 +24,7 @@
     'weekdays': ['weekday_entropy'],
     'season': ['revenue_q1_share', 'revenue_q2_share', 'revenue_q3_share', 'revenue_q4_share',
         'november_december_revenue_share', 'purchase_month_concentration'],
-    'persons': ['age_years', 'age_band'],
+    'persons': ['age_years', 'age_band', 'household_persons_count'],
     'customers': ['gender', 'household_size', 'income_band', 'income_index', 'region', 'urbanity',
         'acquisition_channel', 'has_email_consent', 'has_sms_consent', 'has_geo_consent', 'has_profiling_consent'],
 } -%}

@@ -1,12 +1,15 @@
 -- Only the year of birth enters: a day more exact would show the birthday to whoever compares two slices.
 with persons as (
     select
-        customer_id,
-        cast(extract(year from {{ as_of_date() }}) - extract(year from birth_date) as bigint) as age_years
-    from {{ ref('golden_records') }}
+        golden.customer_id,
+        households.persons_count as household_persons_count,
+        cast(extract(year from {{ as_of_date() }}) - extract(year from golden.birth_date) as bigint) as age_years
+    from {{ ref('golden_records') }} as golden
+    left join {{ ref('households') }} as households on golden.customer_id = households.customer_id
 )
 select
     customer_id,
+    household_persons_count,
     case when age_years between 0 and 120 then age_years end as age_years,
     case
         when age_years between 0 and 17 then 'under 18'
