@@ -7,6 +7,7 @@ one of before. Who is meant is settled in search.py.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,13 @@ import duckdb
 from dagster_project.config import Config
 from dagster_project.erasure.columns import Table, tables_of
 from dagster_project.erasure.files import clean_files
-from dagster_project.erasure.keys import define_hash, key_check, keyed_hash, load_key
+from dagster_project.erasure.keys import (
+    define_hash,
+    key_check,
+    key_path,
+    keyed_hash,
+    load_key,
+)
 from dagster_project.erasure.needles import Needles, needles_of
 from dagster_project.erasure.persons import gather
 from dagster_project.erasure.raw_columns import learn
@@ -38,7 +45,13 @@ from dagster_project.erasure.totals import (
     measure_again,
     note_run,
 )
-from dagster_project.result_tables import ERASED_REVENUE, PENDING_ERASURES, TABLE_LINEAGE
+from dagster_project.result_tables import (
+    ERASED_REVENUE,
+    ERASURE_COLUMNS,
+    ERASURES,
+    PENDING_ERASURES,
+    TABLE_LINEAGE,
+)
 from dagster_project.sql_text import literal
 from dagster_project.warehouse import SCHEMAS, open_warehouse
 
@@ -87,7 +100,9 @@ def ask(config: Config, persons: Iterable[tuple[str, str]]) -> None:
 
 def preview(config: Config, persons: Iterable[tuple[str, str]], *, requests: bool) -> Forgotten:
     """What would be removed from the warehouse; nothing is written but temporary tables."""
-    with _planned(config, list(persons), requests=requests) as plan:
+    # A preview makes no key file: its hashes are thrown away with its tables.
+    key = load_key(config) if key_path(config).is_file() else secrets.token_bytes(32)
+    with _planned(config, list(persons), key, requests=requests) as plan:
         plan.report.rows = counted(plan.connection, "old", plan.doomed)
         return plan.report
 
@@ -102,7 +117,7 @@ def forget(
     RuntimeError
         When a column still names them after the copy; the warehouse is then as it was before.
     """
-    load_key(config, create=True)
+    key = load_key(config, create=True)
     with open_warehouse(config.warehouse_path) as warehouse:
         # Result tables of a warehouse that an earlier release made are created on opening.
         warehouse.connection.execute(
@@ -111,7 +126,7 @@ def forget(
         pending = warehouse.connection.execute(
             f"select key_type, key_value from {PENDING} order by all"
         ).fetchall()
-    with _planned(config, pending, requests=requests) as plan:
+    with _planned(config, pending, key, requests=requests) as plan:
         report = plan.report
         if not report.persons:
             return report
@@ -143,8 +158,10 @@ def forget(
 
 
 @contextmanager
-def _planned(config: Config, persons: list[tuple[str, str]], *, requests: bool) -> Iterator[_Plan]:
-    report, key = Forgotten(), load_key(config, create=True)
+def _planned(
+    config: Config, persons: list[tuple[str, str]], key: bytes, *, requests: bool
+) -> Iterator[_Plan]:
+    report = Forgotten()
     with duckdb.connect() as connection:
         config.landing_path.mkdir(parents=True, exist_ok=True)
         connection.execute(f"set temp_directory = {literal(str(config.landing_path / 'spill'))}")
@@ -200,16 +217,20 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
     attach(connection, path, "copied")
     doomed = conditions(connection, "copied", plan.needles)
     found = counted(connection, "copied", doomed)
-    if not found:
+    names = {f"{table.schema}.{table.name}" for table in doomed}
+    # A backup restored without this erasure would bring the person back at the next landing.
+    keeps_erasures = {ERASURES.full_name, ERASURE_COLUMNS.full_name} <= names
+    if not found and not keeps_erasures:
         connection.execute("detach copied")
         return 0
-    names = {f"{table.schema}.{table.name}" for table in doomed}
     changed = set(found) if TABLE_LINEAGE.full_name in names else set()
 
     def adjust(renewing: duckdb.DuckDBPyConnection, renewed: str) -> None:
         if ERASED_REVENUE.full_name in names:
             keep_revenue(renewing, "copied", renewed)
         agree_again(renewing, "copied", renewed)
+        if keeps_erasures:
+            remember(renewing, renewed)
         if changed:
             measure_again(renewing, renewed, changed)
         if left := remaining(renewing, renewed, plan.needles):

@@ -17,6 +17,7 @@ import duckdb
 from dagster_project.erasure.columns import Table, condition, mentions, tables_of
 from dagster_project.erasure.needles import Needles
 from dagster_project.sql_text import literal, quoted
+from dagster_project.warehouse import WarehouseBusyError
 
 NEXT = ".next"
 Adjust = Callable[[duckdb.DuckDBPyConnection, str], None]
@@ -26,11 +27,23 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None
     """Attach a file for reading.
 
     A journal that a killed writer left is brought in first, for a reader cannot.
+
+    Raises
+    ------
+    WarehouseBusyError
+        When another process writes to the file.
     """
-    if path.with_name(path.name + ".wal").exists():
-        with duckdb.connect(str(path)) as writer:
-            writer.execute("checkpoint")
-    connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
+    try:
+        if path.with_name(path.name + ".wal").exists():
+            with duckdb.connect(str(path)) as writer:
+                writer.execute("checkpoint")
+        connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            raise
+        raise WarehouseBusyError(
+            f"{path} is held by another process ({error}). Try again when its run has ended."
+        ) from error
 
 
 def conditions(

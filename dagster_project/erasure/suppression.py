@@ -96,7 +96,7 @@ def remember(connection: duckdb.DuckDBPyConnection, database: str) -> None:
     erasures = f"{database}.{ERASURES.full_name}"
     connection.execute(
         f"insert into {erasures} select erasure_id, key_type, source_system, key_hash, key_check, "
-        f"(select max(fingerprint) from {database}.raw.landed_dataset) "
+        "(select max(fingerprint) from old.raw.landed_dataset) "
         "from new_keys cross join new_erasure "
         f"where key_hash not in (select key_hash from {erasures}) order by key_type, key_hash"
     )

@@ -4,6 +4,7 @@ Add a rule of belonging here with its smallest case. The erasure of a whole shop
 in tests/orchestration.
 """
 
+import datetime as dt
 import hashlib
 import hmac
 import types
@@ -11,6 +12,7 @@ import types
 import duckdb
 import pytest
 
+from dagster_project.backups import BackupError, backup, restore
 from dagster_project.erasure.columns import named
 from dagster_project.erasure.files import Redactor
 from dagster_project.erasure.forget import ask, forget
@@ -210,6 +212,35 @@ def test_nothing_is_landed_without_the_key_file_of_the_erased(config):
     with pytest.raises(ErasureKeyError, match="they would come back"):
         build(config)
     assert found(config, "select count(*) from raw.orders") == [(2,)]
+
+
+def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(config):
+    names = (
+        "create or replace table identity.person_names as select source_system, "
+        "source_record_id, customer_id from identity.customers_map"
+    )
+    build(config)
+    map_persons(config)
+    with duckdb.connect(str(config.warehouse_path)) as connection:
+        connection.execute(names)
+    erase(config, "c_cleo")
+    file, counts = backup(config, dt.datetime(2025, 6, 30, 5, 0))
+    assert file.name == "20250630T050000.duckdb" and counts["identity.person_names"] == 3
+    done = erase(config, "c_ana")
+    assert done.copies == {file.name: 2}
+    assert b"c_ana" not in file.read_bytes()
+    config.warehouse_path.unlink()
+    restored = restore(config, file)
+    assert restored["identity.person_names"] == 1 and restored["identity.erasures"] > 2
+    report = build(config)
+    # Both are withheld: who is forgotten after a backup is forgotten in it, and by it.
+    assert {t.table_name: t.rows_erased for t in report.tables if t.rows_erased} == {
+        "customer_records": 2,
+        "orders": 3,
+        "order_items": 3,
+    }
+    with pytest.raises(BackupError, match="no backup"):
+        restore(config, config.backups_path / "other.duckdb")
 
 
 @pytest.mark.parametrize(
