@@ -33,10 +33,24 @@ CHANGES = """
     where ledger_fingerprint = (select max(ledger_fingerprint) from models.ledger_events)
     group by kind order by kind
 """
+# On one line each: what came in, and every reason for which it is not in the ledger. The rules that
+# sent rows to quarantine are one reason here.
 BRIDGE = """
-    select min(step_number) as step_number, event_type, reason, sum(amount) as amount
-    from marts.revenue_bridge where step_number < 4 group by event_type, reason
-    having sum(amount) <> 0 order by step_number, abs(sum(amount)) desc, reason
+    select step_number, reason, sum(amount) as amount
+    from (
+        select step_number, amount,
+            case
+                when step_number = 1 then event_type || 's received'
+                when step_number = 2 and reason not in (
+                    'duplicate', 'superseded', 'no_person', 'test_customer', 'internal_customer',
+                    'status_not_counted', 'refund_of_unknown_order', 'refund_of_uncounted_order'
+                ) then 'quarantined'
+                else reason
+            end as reason
+        from marts.revenue_bridge where step_number < 4
+    ) as steps
+    group by step_number, reason having sum(amount) <> 0
+    order by step_number, abs(sum(amount)) desc, reason
 """
 SHOWN = 3
 
@@ -63,7 +77,7 @@ def _freshness(warehouse: Warehouse, config: Config, as_of: dt.date) -> str:
     text = f"Stale on {as_of}: {told}." if told else f"No table is stale on {as_of}."
     age = (config.yesterday() - as_of).days
     if age > config.quality.max_age_days["default"]:
-        text += " That day is in the past, and age is counted from it, not from today."
+        text += " Age is counted from that day, not from today."
     return text
 
 
@@ -102,8 +116,7 @@ def _changes(warehouse: Warehouse) -> str:
 def _bridge(warehouse: Warehouse, config: Config) -> str:
     found = warehouse.frame(BRIDGE)
     steps = [
-        f"{'refunds ' if row.event_type == 'refund' else ''}{row.reason} {float(row.amount):+,.2f}"
-        for row in found.itertuples()
+        f"{row.reason.replace('_', ' ')} {float(row.amount):+,.2f}" for row in found.itertuples()
     ]
     ledger = warehouse.scalar("select sum(revenue_amount) from marts.fct_revenue_ledger")
     total = f"{float(str(ledger or 0)):,.2f} {config.source.reporting_currency}"
