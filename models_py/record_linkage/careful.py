@@ -65,8 +65,8 @@ def separate(
         )
         faces = members[named[members["record"].to_numpy()]]
         owners = faces.assign(person=person[faces["record"].to_numpy()]).groupby("identifier")
-        several = owners["person"].nunique() > 1
-        disputed = set(several.index[several].tolist())
+        persons_count = owners["person"].nunique()
+        disputed = set(persons_count.index[persons_count > 1].tolist())
         if not disputed:
             break
     return links, person
@@ -117,15 +117,15 @@ def _clustered(
     number = records[RECORD_KEY].assign(position=np.arange(len(records))).merge(groups)
     person = np.full(len(records), -1)
     person[number["position"].to_numpy()] = number["person"].to_numpy()
-    refused = tried["is_refused"].to_numpy(dtype=bool)
     is_never = (tried["link_type"] == "never").to_numpy()
     never = set(zip(tried["left"][is_never], tried["right"][is_never], strict=True))
+    pairs = zip(tried["left"], tried["right"], tried["is_refused"], strict=True)
     reasons = [
-        "decided_never" if pair in never else "contradiction"
-        for pair in zip(tried["left"], tried["right"], strict=True)
+        None if not is_refused else "decided_never" if (one, other) in never else "contradiction"
+        for one, other, is_refused in pairs
     ]
     exact = (tried["link_type"] == "exact").to_numpy()
-    tried["is_linked"] = ~refused & ~is_never
-    tried["refused_because"] = np.where(tried["is_linked"], None, reasons)
+    tried["is_linked"] = ~tried["is_refused"].to_numpy(dtype=bool)
+    tried["refused_because"] = pd.Series(reasons, index=tried.index, dtype=object)
     tried.loc[exact, "match_weight"] = np.nan
     return tried[~is_never][links.columns], person

@@ -33,8 +33,8 @@ def person_events(
     -------
     DataFrame
         event_type, customer_id (the person that stays, or the only one), other_customer_id (the one
-        superseded by a merge or born of a split), link (row of `links` that caused it, -1 when it is
-        a link that is no longer there); ordered by type and ids.
+        superseded by a merge or born of a split), link (row of `links` that caused it, -1 when that
+        link is no longer there); ordered by type and ids.
     """
     old, new = set(was["customer_id"]), set(now)
     successor = dict(zip(known["old_customer_id"], known["customer_id"], strict=True))

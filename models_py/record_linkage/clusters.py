@@ -19,7 +19,10 @@ from models_py.record_linkage.prepare import prepare_records
 
 LINK_TYPES = ("always", "exact", "probabilistic", "never")
 SIDES = [f"{column}_{side}" for side in "lr" for column in RECORD_KEY]
-PORTRAIT = ["given_name", "family_name", "full_name", "birth_date", "other_id"]
+PORTRAIT = [
+    *("given_name", "family_name", "full_name", "birth_date", "other_id"),
+    *("street", "house_number", "phone", "email"),
+]
 
 
 def cluster_pairs(records: pd.DataFrame, links: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -83,6 +83,11 @@ NAMES_SWAPPED = "given_name_l = family_name_r and family_name_l = given_name_r"
 # Maria and Marta are two sisters, not a typing error: typing errors make rare words.
 MISTYPED = "not (given_is_usual_l and given_is_usual_r)"
 
+# What a household shares: agreement here makes two given names two people, not one.
+SAME_HOUSEHOLD = (
+    "(street_l = street_r and house_number_l is not distinct from house_number_r) "
+    "or phone_l = phone_r or email_l = email_r"
+)
 NAMES = (
     Comparison(
         "given_name",
@@ -110,7 +115,18 @@ NAMES = (
                 0.01,
             ),
             Level("very_similar", f"{_similar('given_name', 0.92)} and {MISTYPED}", 0.05),
-            Level("similar", f"{_similar('given_name', 0.8)} and {MISTYPED}", 0.03),
+            Level(
+                "similar",
+                f"({_similar('given_name', 0.8)} or (length(given_name_l) > 3 "
+                f"and damerau_levenshtein(given_name_l, given_name_r) <= 2)) and {MISTYPED}",
+                0.03,
+            ),
+            Level(
+                "swapped_and_similar",
+                "jaro_winkler_similarity(given_name_l, family_name_r) >= 0.8 "
+                "and jaro_winkler_similarity(family_name_l, given_name_r) >= 0.8",
+                0.005,
+            ),
             Level("in_full_name", _word_in("given_name", "full_name"), 0.01),
             Level(
                 "other_but_same_birth_or_number",
@@ -118,7 +134,8 @@ NAMES = (
                 "or other_id_l = other_id_r",
                 0.02,
             ),
-            Level("contradiction", "ELSE", 0.0, None, True),
+            Level("contradiction", SAME_HOUSEHOLD, 0.0, None, True),
+            Level("other", "ELSE", 0.03, most_share=0.15),
         ),
     ),
     Comparison(
@@ -140,15 +157,16 @@ NAMES = (
         ),
     ),
 )
-# Two records that no link may put into one person: other given names (unless birth dates or
-# numbers agree), or birth dates of different generations.
+# Two records of one household that no link may put into one person: other given names (unless
+# birth dates or numbers agree), or birth dates a generation apart.
 CONTRADICTION = (
-    "(given_name_l is not null and given_name_r is not null and not coalesce("
-    + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-1])
+    f"({SAME_HOUSEHOLD}) and ((given_name_l is not null and given_name_r is not null "
+    "and not coalesce("
+    + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-2])
     + ", false)) or (abs(try_cast(left(birth_date_l, 4) as integer) "
     "- try_cast(left(birth_date_r, 4) as integer)) >= 13 "
     "and damerau_levenshtein(birth_date_l, birth_date_r) > 2 "
-    "and not coalesce(other_id_l = other_id_r, false))"
+    "and not coalesce(other_id_l = other_id_r, false)))"
 )
 PERSON = (
     Comparison(

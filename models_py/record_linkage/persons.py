@@ -91,7 +91,7 @@ def name_persons(
     chosen = present.drop_duplicates("person").set_index("person")["customer_id"]
 
     numbers, first, which = np.unique(person, return_index=True, return_inverse=True)
-    names = chosen.reindex(numbers).to_numpy(dtype=object)
+    names = np.array(chosen.reindex(numbers), dtype=object)
     fresh = pd.isna(names)
     names[fresh] = np.array(["c_" + text[:16] for text in hashes[first[fresh]]], dtype=object)
     born = pd.DataFrame(

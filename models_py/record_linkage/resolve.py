@@ -176,8 +176,8 @@ def _doubtful(person: np.ndarray, portraits: pd.DataFrame, never: pd.DataFrame) 
     left, right = never["left"].to_numpy(), never["right"].to_numpy()
     apart = person[left][person[left] == person[right]]
     numbers = pd.Series(person[portraits.index], index=portraits.index)
-    several = portraits[TELLING].groupby(numbers).nunique() > 1
-    return np.union1d(apart, several.index[several.any(axis=1)].to_numpy())
+    kinds = portraits[TELLING].groupby(numbers).nunique()
+    return np.union1d(apart, kinds.index[kinds.max(axis=1) > 1].to_numpy())
 
 
 def _match_rules(

@@ -9,8 +9,7 @@ select
     stated.identifier_value,
     counts.records_count <= {{ var('identity_max_records_per_identifier') }}
         and not counts.is_shared_device
-        and shared_devices.device_id is null
-        and foreign_mailboxes.email is null as is_joinable
+        and shared_devices.device_id is null as is_joinable
 from {{ ref('stated_identifiers') }} as stated
 inner join {{ ref('identifier_counts') }} as counts
     on stated.identifier_type = counts.identifier_type
@@ -18,8 +17,3 @@ inner join {{ ref('identifier_counts') }} as counts
 left join shared_devices
     on stated.source_system = 'device'
     and stated.source_record_id = shared_devices.device_id
-left join {{ ref('foreign_mailboxes') }} as foreign_mailboxes
-    on stated.identifier_type = 'email'
-    and stated.source_system = foreign_mailboxes.source_system
-    and stated.source_record_id = foreign_mailboxes.source_record_id
-    and stated.identifier_value = foreign_mailboxes.email
