@@ -41,7 +41,7 @@
 {# Lower case without accents, punctuation as single spaces. Other alphabets keep their letters. #}
 {% macro plain_words(value, kept='\\p{L}') -%}
     {%- set ns = namespace(text=without_accents("lower(" ~ value ~ ")")) -%}
-    {%- for letters in ['ß=ss', 'ø=o', 'æ=ae', 'œ=oe', 'ł=l', 'đ=d', 'ð=d', 'þ=th', 'ı=i', "\'\'=", '’=', '`=', '´='] -%}
+    {%- for letters in ['ß=ss', 'ø=o', 'æ=ae', 'œ=oe', 'ł=l', 'đ=d', 'ð=d', 'þ=th', 'ı=i', "\'\'=", '’=', '`=', '´=', 'º=', 'ª='] -%}
         {%- set pair = letters.split('=') -%}
         {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ pair[0] ~ "', '" ~ pair[1] ~ "')" -%}
     {%- endfor -%}
