@@ -188,4 +188,6 @@ def _innermost(failure: object) -> str:
     error = getattr(failure, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error is not None else "failed"
+    # Our own words need no class name in front.
+    own = f"{dg.Failure.__module__}.{dg.Failure.__name__}: "
+    return error.message.strip().removeprefix(own) if error is not None else "failed"
