@@ -25,7 +25,7 @@ VARIABLES = {
     "business_time_zone": "Europe/London",
     "reporting_currency": "GBP",
     # A quarter of the lines of UCI Online Retail name no customer.
-    "max_quarantined_share": 0.95,
+    "max_quarantined_share": {"default": 0.95},
 }
 BRIDGE = [
     (1, "all lines", 541_909, "9747747.9340"),

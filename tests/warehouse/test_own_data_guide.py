@@ -72,7 +72,7 @@ def test_the_mapping_of_the_guide_builds_and_balances(exports: Path, tmp_path: P
     command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "build", "--select"]
     command += ["+reconciliation", "--exclude-resource-type", "unit_test"]
     command += ["--project-dir", str(tmp_path / "dbt"), "--profiles-dir", str(tmp_path / "dbt")]
-    command += ["--vars", json.dumps({"max_quarantined_share": 1.0})]
+    command += ["--vars", json.dumps({"max_quarantined_share": {"default": 1.0}})]
     inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
     environment = inherited | {"CLIENTELA_WAREHOUSE": str(warehouse)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
