@@ -117,7 +117,8 @@ NAMES = (
             Level("very_similar", f"{_similar('given_name', 0.92)} and {MISTYPED}", 0.05),
             Level(
                 "similar",
-                f"({_similar('given_name', 0.8)} or (length(given_name_l) > 3 "
+                f"({_similar('given_name', 0.8)} or (length(given_name_l) > 5 "
+                "and length(given_name_r) > 5 "
                 f"and damerau_levenshtein(given_name_l, given_name_r) <= 2)) and {MISTYPED}",
                 0.03,
             ),
@@ -159,14 +160,16 @@ NAMES = (
 )
 # Two records of one household that no link may put into one person: other given names (unless
 # birth dates or numbers agree), or birth dates a generation apart.
-CONTRADICTION = (
-    f"({SAME_HOUSEHOLD}) and ((given_name_l is not null and given_name_r is not null "
-    "and not coalesce("
+OTHER_NAMES = (
+    "(given_name_l is not null and given_name_r is not null and not coalesce("
     + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-2])
-    + ", false)) or (abs(try_cast(left(birth_date_l, 4) as integer) "
+    + ", false))"
+)
+OTHER_GENERATION = (
+    "(abs(try_cast(left(birth_date_l, 4) as integer) "
     "- try_cast(left(birth_date_r, 4) as integer)) >= 13 "
     "and damerau_levenshtein(birth_date_l, birth_date_r) > 2 "
-    "and not coalesce(other_id_l = other_id_r, false)))"
+    "and not coalesce(other_id_l = other_id_r, false))"
 )
 PERSON = (
     Comparison(
@@ -296,6 +299,7 @@ def comparisons_of(
         column
         for comparison in known
         for column in comparison.columns
-        if prepared[column].notna().mean() >= MIN_FILLED_SHARE and prepared[column].nunique() > 1
+        if prepared[column].notna().mean() >= MIN_FILLED_SHARE
+        and len(prepared[column].dropna().unique()) > 1
     }
     return tuple(c for c in known if everything or usable & set(c.columns))
