@@ -13,8 +13,8 @@ from dagster_project.source_contract import COMPLETE_JOURNEY_TABLES, SHAPES, Sha
 ALL = {**SHAPES, **{f"complete_journey {n}": s for n, s in COMPLETE_JOURNEY_TABLES.items()}}
 
 
-def test_there_are_sixteen_shapes_of_which_two_are_required() -> None:
-    assert len(SHAPES) == 16
+def test_there_are_seventeen_shapes_of_which_two_are_required() -> None:
+    assert len(SHAPES) == 17
     assert {name for name, shape in SHAPES.items() if shape.is_required} == {
         "customer_records",
         "orders",
