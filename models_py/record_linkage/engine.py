@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models_py.record_linkage.comparisons import Comparison
+from models_py.record_linkage.levels import Comparison
 
 TRAINING_NUMBER = 1_000_003
 

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from models_py.record_linkage.blocking import block_keys
-from models_py.record_linkage.comparisons import Comparison, comparisons_of
+from models_py.record_linkage.comparisons import comparisons_of
 from models_py.record_linkage.engine import SplinkEngine
 from models_py.record_linkage.keys import RECORD_KEY
+from models_py.record_linkage.levels import Comparison
 from models_py.record_linkage.prepare import prepare_records
 from models_py.record_linkage.training import estimate_parameters
 
