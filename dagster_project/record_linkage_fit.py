@@ -21,6 +21,8 @@ def probable_pairs(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     settings: IdentitySettings,
+    everyone: pd.DataFrame,
+    identifiers: pd.DataFrame,
     records: pd.DataFrame,
     fingerprint: str,
 ) -> tuple[pd.DataFrame | None, dict[str, object]]:
@@ -28,11 +30,12 @@ def probable_pairs(
 
     Records without any name have nothing to compare: then nothing is imported and nothing costs.
     """
-    from models_py.record_linkage import RecordLinkage
-
     as_of = warehouse.scalar(DATA_END)
     if as_of is None or not records["family_name"].notna().any():
         return None, {"probabilistic_linkage": "skipped: no record carries a name"}
+    from models_py.record_linkage import RecordLinkage
+    from models_py.record_linkage.thresholds import with_threshold
+
     told = {"target_precision": settings.target_precision}
     if is_refit_due(context, warehouse, MODEL, as_of, fingerprint, settings.refit_after_days, told):
         model = RecordLinkage(target_precision=settings.target_precision).fit(records)
@@ -48,10 +51,12 @@ def probable_pairs(
         model = RecordLinkage.from_parameters(parameters_of(warehouse, version))
     pairs = model.predict(records)
     pairs = pairs[pairs["match_probability"] >= min(WORTH_A_LOOK, model.threshold_)]
-    pairs = pairs.assign(is_above_threshold=pairs["match_probability"] >= model.threshold_)
+    pairs, threshold, estimated = with_threshold(
+        everyone, identifiers, pairs, settings.target_precision, model.threshold_
+    )
     return pairs, {
         "model_version_id": version,
-        "threshold": float(model.threshold_),
-        "estimated_precision": float(model.estimated_precision_),
+        "threshold": threshold,
+        "estimated_precision_of_new_links": estimated,
         "pairs_above_threshold": int(pairs["is_above_threshold"].sum()),
     }

@@ -118,14 +118,12 @@ def customers_map(
             return
         records = ordered_records(warehouse.frame(RECORDS))
         normalised = warehouse.frame(NORMALISED)
-        pairs, fitted = probable_pairs(context, warehouse, settings, normalised, step.fingerprint)
-        found = resolve(
-            records,
-            warehouse.frame(IDENTIFIERS),
-            normalised,
-            pairs,
-            warehouse.frame(OVERRIDES),
+        identifiers = warehouse.frame(IDENTIFIERS)
+        pairs, fitted = probable_pairs(
+            context, warehouse, settings, records, identifiers, normalised, step.fingerprint
         )
+        decided = warehouse.frame(OVERRIDES)
+        found = resolve(records, identifiers, normalised, pairs, decided)
         counts = _write(warehouse, records, found)
         measured = record(warehouse, step, context.run_id, TABLES)
         yield from results(TABLES, measured, {CUSTOMERS_MAP.full_name: counts | fitted})

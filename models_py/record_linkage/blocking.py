@@ -66,7 +66,8 @@ def block_keys(
     """
     columns = _keys(prepared)
     limit_pairs = max(max_pairs_per_record * len(prepared), 200_000)
-    keys, rows = {}, []
+    keys: dict[str, pd.Series] = {}
+    rows = []
     for rule in RULES:
         if any(columns[column].max() < 0 for column in rule):
             continue

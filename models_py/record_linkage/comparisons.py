@@ -7,70 +7,13 @@ How often levels occur is learned from the data and stays out (``training``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
+from models_py.record_linkage.levels import Comparison, Level, exact, missing, similar, word_in
+
 # A column that fewer records carry says too little to learn from.
 MIN_FILLED_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class Level:
-    """A grade of agreement.
-
-    Attributes
-    ----------
-    name : str
-    condition : str
-        SQL; levels are tried in order. The last level of a comparison is ELSE.
-    expected_share : float
-        Among true pairs, before any data: start and prior of the estimate.
-    term_frequency_column : str or None
-        Agreement on a rare value of this column weighs more.
-    is_contradiction : bool
-        No pair of one person shows it: probability 0, whatever else agrees.
-    most_share : float
-        No more true pairs than this show it: without a bound EM can settle on namesakes, whose
-        birth dates differ, instead of persons.
-    """
-
-    name: str
-    condition: str
-    expected_share: float
-    term_frequency_column: str | None = None
-    is_contradiction: bool = False
-    most_share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Levels of one subject, the columns it needs, and when it says nothing."""
-
-    name: str
-    columns: tuple[str, ...]
-    unknown: str
-    levels: tuple[Level, ...]
-
-
-def _missing(column: str) -> str:
-    return f"{column}_l is null or {column}_r is null"
-
-
-def _exact(column: str, expected_share: float, name: str = "exact") -> Level:
-    return Level(name, f"{column}_l = {column}_r", expected_share, column)
-
-
-def _word_in(column: str, text: str) -> str:
-    """A value is a word of the other record's text, on either side."""
-    return (
-        f"contains(' ' || {text}_l || ' ', ' ' || {column}_r || ' ') "
-        f"or contains(' ' || {text}_r || ' ', ' ' || {column}_l || ' ')"
-    )
-
-
-def _similar(column: str, least: float) -> str:
-    return f"jaro_winkler_similarity({column}_l, {column}_r) >= {least}"
 
 
 BIRTH_SWAPPED = (
@@ -92,9 +35,9 @@ NAMES = (
     Comparison(
         "given_name",
         ("given_name",),
-        _missing("given_name"),
+        missing("given_name"),
         (
-            _exact("given_name", 0.80),
+            exact("given_name", 0.80),
             Level("swapped", NAMES_SWAPPED, 0.01),
             Level(
                 "nickname",
@@ -114,10 +57,11 @@ NAMES = (
                 "and (length(given_name_l) = 1 or length(given_name_r) = 1)",
                 0.01,
             ),
-            Level("very_similar", f"{_similar('given_name', 0.92)} and {MISTYPED}", 0.05),
+            Level("very_similar", f"{similar('given_name', 0.92)} and {MISTYPED}", 0.05),
             Level(
                 "similar",
-                f"({_similar('given_name', 0.8)} or (length(given_name_l) > 3 "
+                f"({similar('given_name', 0.8)} or (length(given_name_l) > 5 "
+                "and length(given_name_r) > 5 "
                 f"and damerau_levenshtein(given_name_l, given_name_r) <= 2)) and {MISTYPED}",
                 0.03,
             ),
@@ -127,7 +71,7 @@ NAMES = (
                 "and jaro_winkler_similarity(family_name_l, given_name_r) >= 0.8",
                 0.005,
             ),
-            Level("in_full_name", _word_in("given_name", "full_name"), 0.01),
+            Level("in_full_name", word_in("given_name", "full_name"), 0.01),
             Level(
                 "other_but_same_birth_or_number",
                 f"birth_date_l = birth_date_r or ({BIRTH_TYPO}) or ({BIRTH_SWAPPED}) "
@@ -141,40 +85,42 @@ NAMES = (
     Comparison(
         "family_name",
         ("family_name",),
-        f"{_missing('family_name')} or ({NAMES_SWAPPED})",
+        f"{missing('family_name')} or ({NAMES_SWAPPED})",
         (
-            _exact("family_name", 0.80),
+            exact("family_name", 0.80),
             Level(
                 "first_of_several",
                 "starts_with(family_name_l, family_name_r || ' ') "
                 "or starts_with(family_name_r, family_name_l || ' ')",
                 0.03,
             ),
-            Level("very_similar", _similar("family_name", 0.92), 0.07),
-            Level("similar", _similar("family_name", 0.8), 0.03),
-            Level("in_full_name", _word_in("family_name", "full_name"), 0.02),
+            Level("very_similar", similar("family_name", 0.92), 0.07),
+            Level("similar", similar("family_name", 0.8), 0.03),
+            Level("in_full_name", word_in("family_name", "full_name"), 0.02),
             Level("other", "ELSE", 0.05),
         ),
     ),
 )
 # Two records of one household that no link may put into one person: other given names (unless
 # birth dates or numbers agree), or birth dates a generation apart.
-CONTRADICTION = (
-    f"({SAME_HOUSEHOLD}) and ((given_name_l is not null and given_name_r is not null "
-    "and not coalesce("
+OTHER_NAMES = (
+    "(given_name_l is not null and given_name_r is not null and not coalesce("
     + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-2])
-    + ", false)) or (abs(try_cast(left(birth_date_l, 4) as integer) "
+    + ", false))"
+)
+OTHER_GENERATION = (
+    "(abs(try_cast(left(birth_date_l, 4) as integer) "
     "- try_cast(left(birth_date_r, 4) as integer)) >= 13 "
     "and damerau_levenshtein(birth_date_l, birth_date_r) > 2 "
-    "and not coalesce(other_id_l = other_id_r, false)))"
+    "and not coalesce(other_id_l = other_id_r, false))"
 )
 PERSON = (
     Comparison(
         "birth_date",
         ("birth_date",),
-        _missing("birth_date"),
+        missing("birth_date"),
         (
-            _exact("birth_date", 0.85),
+            exact("birth_date", 0.85),
             Level("day_and_month_swapped", BIRTH_SWAPPED, 0.01),
             Level("one_edit", BIRTH_TYPO, 0.06),
             Level("same_month_and_day", "substr(birth_date_l, 6) = substr(birth_date_r, 6)", 0.01),
@@ -187,7 +133,7 @@ PERSON = (
     Comparison(
         "gender",
         ("gender",),
-        _missing("gender"),
+        missing("gender"),
         (
             Level("exact", "gender_l = gender_r", 0.96),
             Level("other", "ELSE", 0.04, most_share=0.10),
@@ -196,9 +142,9 @@ PERSON = (
     Comparison(
         "other_id",
         ("other_id",),
-        _missing("other_id"),
+        missing("other_id"),
         (
-            _exact("other_id", 0.90),
+            exact("other_id", 0.90),
             Level("one_edit", "damerau_levenshtein(other_id_l, other_id_r) <= 1", 0.05),
             Level("other", "ELSE", 0.05),
         ),
@@ -209,10 +155,10 @@ CONTACT = (
         "email",
         ("email",),
         # An address made of a name is similar whenever the names are, so similarity says nothing.
-        f"{_missing('email')} or (email_name_l <> email_name_r and {_similar('email_name', 0.85)} "
+        f"{missing('email')} or (email_name_l <> email_name_r and {similar('email_name', 0.85)} "
         f"and damerau_levenshtein(email_l, email_r) > 1)",
         (
-            _exact("email", 0.70),
+            exact("email", 0.70),
             Level("one_edit", "damerau_levenshtein(email_l, email_r) <= 1", 0.03),
             Level("same_name", "email_name_l = email_name_r", 0.04),
             Level("other", "ELSE", 0.23),
@@ -221,9 +167,9 @@ CONTACT = (
     Comparison(
         "phone",
         ("phone",),
-        _missing("phone"),
+        missing("phone"),
         (
-            _exact("phone", 0.80),
+            exact("phone", 0.80),
             Level("one_edit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.03),
             Level("other", "ELSE", 0.17),
         ),
@@ -231,47 +177,47 @@ CONTACT = (
     Comparison(
         "loyalty_id",
         ("loyalty_id",),
-        _missing("loyalty_id"),
-        (_exact("loyalty_id", 0.80), Level("other", "ELSE", 0.20)),
+        missing("loyalty_id"),
+        (exact("loyalty_id", 0.80), Level("other", "ELSE", 0.20)),
     ),
 )
 PLACE = (
     Comparison(
         "address",
         ("street",),
-        _missing("street"),
+        missing("street"),
         (
             Level("exact", "street_l = street_r and house_number_l = house_number_r", 0.75),
             Level(
                 "similar_street",
-                f"{_similar('street', 0.9)} and house_number_l = house_number_r",
+                f"{similar('street', 0.9)} and house_number_l = house_number_r",
                 0.08,
             ),
             Level("street", "street_l = street_r", 0.08),
-            Level("similar_street_only", _similar("street", 0.9), 0.02),
+            Level("similar_street_only", similar("street", 0.9), 0.02),
             Level("other", "ELSE", 0.07),
         ),
     ),
     Comparison(
         "area",
         ("postal_code", "city"),
-        f"({_missing('postal_code')}) and ({_missing('city')})",
+        f"({missing('postal_code')}) and ({missing('city')})",
         (
-            _exact("postal_code", 0.80),
+            exact("postal_code", 0.80),
             Level(
                 "city_and_near_code",
                 "city_l = city_r and (damerau_levenshtein(postal_code_l, postal_code_r) <= 1 "
                 "or split_part(postal_code_l, ' ', 1) = split_part(postal_code_r, ' ', 1))",
                 0.05,
             ),
-            _exact("city", 0.05, "city"),
+            exact("city", 0.05, "city"),
             Level(
                 "near_code",
                 "damerau_levenshtein(postal_code_l, postal_code_r) <= 1 "
                 "or split_part(postal_code_l, ' ', 1) = split_part(postal_code_r, ' ', 1)",
                 0.03,
             ),
-            Level("similar_city", _similar("city", 0.88), 0.03),
+            Level("similar_city", similar("city", 0.88), 0.03),
             Level("other", "ELSE", 0.04),
         ),
     ),
@@ -286,8 +232,8 @@ def comparisons_of(
         Comparison(
             column,
             (column,),
-            _missing(column),
-            (_exact(column, 0.80), Level("other", "ELSE", 0.20)),
+            missing(column),
+            (exact(column, 0.80), Level("other", "ELSE", 0.20)),
         )
         for column in extra_columns
     )
@@ -296,6 +242,7 @@ def comparisons_of(
         column
         for comparison in known
         for column in comparison.columns
-        if prepared[column].notna().mean() >= MIN_FILLED_SHARE and prepared[column].nunique() > 1
+        if prepared[column].notna().mean() >= MIN_FILLED_SHARE
+        and len(prepared[column].dropna().unique()) > 1
     }
     return tuple(c for c in known if everything or usable & set(c.columns))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models_py.record_linkage.comparisons import Comparison
+from models_py.record_linkage.levels import Comparison
 
 TRAINING_NUMBER = 1_000_003
 
@@ -109,7 +109,7 @@ class SplinkEngine:
         return self._patterns("training_pairs"), kept / total if total else 1.0
 
     def score(self, parameters: pd.DataFrame, least_probability: float) -> pd.DataFrame:
-        """Blocked pairs at least so probable: record_l < record_r, match_weight and -probability."""
+        """Blocked pairs at least so probable: record_l < record_r, ordered by both."""
         linker = self._linker(parameters)
         with quiet():
             scored = linker.inference.predict(

@@ -46,8 +46,8 @@ def prepare_records(records: pd.DataFrame, extra_columns: Sequence[str] = ()) ->
     -------
     DataFrame
         source_system, source_record_id, record (0, 1, ... in key order), the compared columns,
-        given_nicknames ("|bob|rob|" or NULL), given_is_usual (too common for a typing error), email_name (before the @), family_sound and
-        given_sound (first letter and consonants).
+        given_nicknames ("|bob|rob|" or NULL), given_is_usual (too common to be a typing error),
+        email_name (before the @), family_sound and given_sound (first letter and consonants).
 
     Raises
     ------

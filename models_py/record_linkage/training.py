@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from models_py.record_linkage.comparisons import Comparison
+from models_py.record_linkage.levels import Comparison
 
 # Imagined true pairs that show the expected shares: they steady levels that are hardly seen.
 PRIOR_PAIRS = 20.0

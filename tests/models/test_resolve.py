@@ -9,6 +9,7 @@ import pytest
 
 from models_py.record_linkage.phones import normalise_phones
 from models_py.record_linkage.resolve import resolve
+from models_py.record_linkage.thresholds import with_threshold
 
 KEY = ["source_system", "source_record_id"]
 
@@ -138,6 +139,18 @@ def test_rows_in_another_order_give_the_same_persons():
     again = resolve(records, shared.sample(frac=1, random_state=3), COUPLE.iloc[::-1])
     assert groups(records, again) == groups(records, found)
     pd.testing.assert_frame_equal(again.links, found.links)
+
+
+def test_pairs_that_identifiers_joined_do_not_vouch_for_the_others():
+    records = records_of(*"abcdefgh")
+    shared = identifiers_of(*((name, "email", "e") for name in "abcd"))
+    easy = [(one, other, 0.9999, True) for one, other in ("ab", "ac", "ad", "bc", "bd", "cd")]
+    pairs = pairs_of(*easy, ("e", "f", 0.995, True), ("g", "h", 0.95, True))
+    followed, threshold, estimated = with_threshold(records, shared, pairs, 0.99, 0.5)
+    assert (threshold, estimated) == (0.995, 0.995), "0.95 would bring the new ones to 0.9725"
+    assert followed["is_above_threshold"].tolist() == [True] * 7 + [False]
+    none, threshold, _ = with_threshold(records, shared, pairs.iloc[-1:], 0.99, 0.5)
+    assert not none["is_above_threshold"].any()
 
 
 PHONES = {

@@ -1,0 +1,67 @@
+"""Grades of agreement between two records, and the SQL of those that many columns share.
+
+Add here a condition that more than one column can use.
+Which columns are compared, and in how many grades, lives in ``comparisons``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Level:
+    """A grade of agreement.
+
+    Attributes
+    ----------
+    name : str
+    condition : str
+        SQL; levels are tried in order. The last level of a comparison is ELSE.
+    expected_share : float
+        Among true pairs, before any data: start and prior of the estimate.
+    term_frequency_column : str or None
+        Agreement on a rare value of this column weighs more.
+    is_contradiction : bool
+        No pair of one person shows it: probability 0, whatever else agrees.
+    most_share : float
+        No more true pairs than this show it: without a bound EM can settle on namesakes, whose
+        birth dates differ, instead of persons.
+    """
+
+    name: str
+    condition: str
+    expected_share: float
+    term_frequency_column: str | None = None
+    is_contradiction: bool = False
+    most_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Levels of one subject, the columns it needs, and when it says nothing."""
+
+    name: str
+    columns: tuple[str, ...]
+    unknown: str
+    levels: tuple[Level, ...]
+
+
+def missing(column: str) -> str:
+    return f"{column}_l is null or {column}_r is null"
+
+
+def exact(column: str, expected_share: float, name: str = "exact") -> Level:
+    return Level(name, f"{column}_l = {column}_r", expected_share, column)
+
+
+def word_in(column: str, text: str) -> str:
+    """A value is a word of the other record's text, on either side."""
+    return (
+        f"contains(' ' || {text}_l || ' ', ' ' || {column}_r || ' ') "
+        f"or contains(' ' || {text}_r || ' ', ' ' || {column}_l || ' ')"
+    )
+
+
+def similar(column: str, least: float) -> str:
+    return f"jaro_winkler_similarity({column}_l, {column}_r) >= {least}"
