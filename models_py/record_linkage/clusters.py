@@ -19,9 +19,11 @@ from models_py.record_linkage.prepare import prepare_records
 
 LINK_TYPES = ("always", "exact", "probabilistic", "never")
 SIDES = [f"{column}_{side}" for side in "lr" for column in RECORD_KEY]
-# Two groups of records join when this share of the pairs between them is linked: a chain of single
-# links made persons of 40 historical namesakes (precision by pairs 0.66 instead of 0.98).
-MIN_SUPPORT = 0.4
+# A person is a group in which half of the pairs of records are linked; a group that is not is built
+# again, two parts of it joining only when this share of the pairs between them is linked. Chains of
+# single links made persons of 40 historical namesakes (precision by pairs 0.66 instead of 0.98).
+MIN_DENSITY = 0.5
+SUPPORT = (0.1, 0.2, 0.4)
 PORTRAIT = [
     *("given_name", "family_name", "full_name", "birth_date", "other_id"),
     *("street", "house_number", "phone", "email"),
@@ -72,20 +74,21 @@ def cluster_pairs(
     left, right = edges["record_l"].to_numpy(), edges["record_r"].to_numpy()
     component = _components(left[joins], right[joins], len(prepared))
     portrait, conflicts = _conflicts(prepared, component, edges[~joins], trust_birth_dates)
-    in_doubt = np.zeros(int(component.max(initial=-1)) + 1, dtype=bool)
-    doubtful = np.isin(portrait, conflicts)
-    in_doubt[component[doubtful]] = True
-    in_doubt[_loose(left[joins], right[joins], component)] = True
-
-    # Components without contradiction or long chains are persons as they are; others are walked.
-    refused = np.zeros(len(edges), dtype=bool)
-    walk = np.flatnonzero(joins & in_doubt[component[left]]) if len(edges) else np.array([], int)
+    # A component without contradiction whose records are mostly linked is a person as it is; the
+    # others are walked link by link, and what is still loose once more with more support asked.
     kind = edges["link_type"].to_numpy()
     is_always, is_certain = kind == "always", kind != "probabilistic"
-    refused[walk] = list(
-        _refusals(left[walk], right[walk], is_certain[walk], is_always[walk], portrait, conflicts)
-    )
-    keep = joins & ~refused
+    refused = np.zeros(len(edges), dtype=bool)
+    for support in SUPPORT:
+        keep = np.flatnonzero(joins & ~refused)
+        label = _components(left[keep], right[keep], len(prepared))
+        in_doubt = _loose(left[keep], right[keep], label)
+        if support == SUPPORT[0]:
+            in_doubt[label[np.isin(portrait, conflicts)]] = True
+        walk = keep[in_doubt[label[left[keep]]]]
+        ends = np.stack([left[walk], right[walk], is_certain[walk], is_always[walk]], axis=1)
+        refused[walk] = list(_refusals(ends, support, portrait, conflicts))
+    keep = np.flatnonzero(joins & ~refused)
     label = _components(left[keep], right[keep], len(prepared))
     _, person = np.unique(label, return_inverse=True)
     first = pd.factorize(person)[0]  # numbered in the order of their first record
@@ -124,11 +127,11 @@ def _ordered(links: pd.DataFrame, prepared: pd.DataFrame) -> pd.DataFrame:
 
 
 def _loose(left: np.ndarray, right: np.ndarray, component: np.ndarray) -> np.ndarray:
-    """Components of four records and more in which not every pair of records is linked."""
+    """Components in which less than `MIN_DENSITY` of all pairs of records are linked."""
     sizes = np.bincount(component)
     pairs = np.unique(np.sort(np.stack([left, right]), axis=0), axis=1)[0]
     linked = np.bincount(component[pairs], minlength=len(sizes))
-    loose: np.ndarray = (sizes > 3) & (linked < sizes * (sizes - 1) // 2)
+    loose: np.ndarray = linked < MIN_DENSITY * sizes * (sizes - 1) / 2
     return loose
 
 
@@ -179,15 +182,10 @@ def _conflicts(
 
 
 def _refusals(
-    left: np.ndarray,
-    right: np.ndarray,
-    is_certain: np.ndarray,
-    is_always: np.ndarray,
-    portrait: np.ndarray,
-    conflicts: np.ndarray,
+    ends: np.ndarray, least_support: float, portrait: np.ndarray, conflicts: np.ndarray
 ) -> Iterator[bool]:
     """Say of each link in turn whether it is refused, given those followed before."""
-    enemies, friends = _both_ways(conflicts), _both_ways(np.stack([left, right], axis=1))
+    enemies, friends = _both_ways(conflicts), _both_ways(ends[:, :2])
     parent: dict[int, int] = {}
     members: dict[int, set[int]] = {}
     faces: dict[int, set[int]] = {}
@@ -199,8 +197,7 @@ def _refusals(
             record = above
         return record
 
-    rows = np.stack([left, right, is_certain, is_always], axis=1)
-    for one, other, certain, forced in rows.tolist():
+    for one, other, certain, forced in ends.tolist():
         a, b = root(one), root(other)
         if a == b:
             yield False
@@ -218,7 +215,7 @@ def _refusals(
                 continue
             if not certain:
                 support = sum(len(friends[record] & members[a]) for record in members[b])
-                if support < MIN_SUPPORT * len(members[a]) * len(members[b]):
+                if support < least_support * len(members[a]) * len(members[b]):
                     yield True
                     continue
         parent[b] = a
