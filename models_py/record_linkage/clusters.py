@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns
-from models_py.record_linkage.comparisons import OTHER_GENERATION, OTHER_NAMES, SAME_HOUSEHOLD
+from models_py.record_linkage.comparisons import OTHER_BIRTH, OTHER_NAMES, SAME_HOUSEHOLD
 from models_py.record_linkage.engine import connection
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.prepare import prepare_records
@@ -37,7 +37,7 @@ def cluster_pairs(
 
     A link is refused when it would put two records into one person that contradict each other:
     given names that are no spelling, nickname, initial or part of each other without a birth date
-    or number in common, or birth dates a generation apart. So a household with one address, one
+    or number in common, or birth dates that are years apart. So a household with one address, one
     telephone and even one e-mail stays several persons, and one false link does not join two
     families: the chain breaks where its ends contradict each other.
 
@@ -52,7 +52,7 @@ def cluster_pairs(
         match_weight (order among probabilistic links; may be NaN for others). Further columns are
         kept. Probabilistic links below the threshold are left out by the caller.
     trust_birth_dates : bool
-        Whether birth dates a generation apart are a contradiction:
+        Whether birth dates that are years apart are a contradiction:
         `RecordLinkage.trust_birth_dates_`.
 
     Returns
@@ -164,7 +164,7 @@ def _conflicts(
         portrait=np.arange(len(first)), component=component[first]
     )
     crowd = faces.groupby("component")["portrait"].transform("size") > 1
-    contradiction = f"{OTHER_NAMES} or {OTHER_GENERATION}" if trust_birth_dates else OTHER_NAMES
+    contradiction = f"{OTHER_NAMES} or {OTHER_BIRTH}" if trust_birth_dates else OTHER_NAMES
     with connection() as con:
         con.register("faces_frame", faces[crowd])
         con.execute("create table faces as select * from faces_frame")

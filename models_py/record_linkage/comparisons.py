@@ -102,15 +102,15 @@ NAMES = (
     ),
 )
 # Two records of one household that no link may put into one person: other given names (unless
-# birth dates or numbers agree), or birth dates a generation apart.
+# birth dates or numbers agree), or birth dates years apart that no two typing errors explain.
 OTHER_NAMES = (
     "(given_name_l is not null and given_name_r is not null and not coalesce("
     + " or ".join(f"({level.condition})" for level in NAMES[0].levels[:-2])
     + ", false))"
 )
-OTHER_GENERATION = (
+OTHER_BIRTH = (
     "(abs(try_cast(left(birth_date_l, 4) as integer) "
-    "- try_cast(left(birth_date_r, 4) as integer)) >= 13 "
+    "- try_cast(left(birth_date_r, 4) as integer)) >= 2 "
     "and damerau_levenshtein(birth_date_l, birth_date_r) > 2 "
     "and not coalesce(other_id_l = other_id_r, false))"
 )
@@ -154,9 +154,9 @@ CONTACT = (
     Comparison(
         "email",
         ("email",),
-        # An address made of a name is similar whenever the names are, so similarity says nothing.
-        f"{missing('email')} or (email_name_l <> email_name_r and {similar('email_name', 0.85)} "
-        f"and damerau_levenshtein(email_l, email_r) > 1)",
+        # Addresses are made of names, so two that are similar say no more than the names do; only
+        # a few edits, which may be typing errors, are taken for no evidence at all.
+        f"{missing('email')} or damerau_levenshtein(email_l, email_r) between 2 and 3",
         (
             exact("email", 0.70),
             Level("one_edit", "damerau_levenshtein(email_l, email_r) <= 1", 0.03),
