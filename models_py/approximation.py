@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models_py import posterior
+
 _DEGREES_OF_FREEDOM = 5.0
 _ADAPTING_ROUNDS = 8
 _ADAPTING_PROPOSALS = 1024
@@ -62,12 +64,12 @@ def approximate(
     centre, factor = _mode_and_curvature(log_density, np.asarray(start, dtype="float64"))
     for _ in range(_ADAPTING_ROUNDS):
         points, log_weights = _round(log_density, centre, factor, _ADAPTING_PROPOSALS, generator)
-        k_hat = _smoothed_weights(log_weights)[1]
+        k_hat = posterior.smoothed_weights(log_weights)[1]
         centre, factor = _moments(points, log_weights)
         if k_hat < _GOOD_K_HAT:
             break
     points, log_weights = _round(log_density, centre, factor, proposals_count, generator)
-    weights, k_hat = _smoothed_weights(log_weights)
+    weights, k_hat = posterior.smoothed_weights(log_weights)
     kept = _resample(weights, draws_count, generator)
     return points[kept], {"k_hat": float(k_hat), "ess": float(1.0 / np.sum(weights**2))}
 
@@ -133,21 +135,16 @@ def _round(
 def _moments(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the proposals under weights of power one or less, and the factor of a t around it."""
     power = 1.0
-    weights = _normalised(log_weights)
+    weights = posterior.normalised(log_weights)
     while 1.0 / np.sum(weights**2) < _ENOUGH_WEIGHTS and power > 1e-3:
         power *= 0.8
-        weights = _normalised(power * log_weights)
+        weights = posterior.normalised(power * log_weights)
     centre = weights @ points
     offsets = points - centre
     covariance = (offsets * weights[:, None]).T @ offsets
     # A t of this scale has the covariance that was measured.
     spread = covariance * (_DEGREES_OF_FREEDOM - 2.0) / _DEGREES_OF_FREEDOM
     return centre, np.linalg.cholesky(spread + 1e-12 * np.diag(np.diag(covariance)))
-
-
-def _normalised(log_weights: np.ndarray) -> np.ndarray:
-    weights: np.ndarray = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
 
 
 def _propose(
@@ -163,13 +160,6 @@ def _propose(
     standard = normal * stretch[:, None]
     shape = (df + dimension) / 2.0
     return centre + standard @ factor.T, -shape * np.log1p(np.sum(standard**2, axis=1) / df)
-
-
-def _smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    import arviz
-
-    smoothed, k_hat = arviz.psislw(log_weights)
-    return _normalised(np.asarray(smoothed)), float(k_hat)
 
 
 def _resample(weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -80,6 +80,30 @@ def failed_gates(
     return failures
 
 
+def normalised(log_weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1, from their logs up to a constant."""
+    weights: np.ndarray = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()
+
+
+def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pareto-smooth importance weights.
+
+    Returns
+    -------
+    (ndarray, float)
+        Weights (draw,) that sum to 1, and k-hat, the shape of their tail.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling", JMLR 25.
+    """
+    import arviz
+
+    smoothed, k_hat = arviz.psislw(log_weights)
+    return normalised(np.asarray(smoothed)), float(k_hat)
+
+
 def thin(trace: Any, names: Sequence[str], draws_count: int) -> pd.DataFrame:
     """Keep `draws_count` joint draws, evenly spaced over all chains end to end.
 

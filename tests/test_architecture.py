@@ -71,6 +71,15 @@ def test_models_py_knows_no_orchestrator_and_no_engine():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_only_one_module_knows_arviz():
+    knowing = [
+        path.name
+        for path in python_files()
+        if re.search(r"^\s*(import|from) arviz", path.read_text(), re.M)
+    ]
+    assert knowing == ["posterior.py"], "Measure draws and weights in models_py/posterior.py."
+
+
 def test_dbt_folder_holds_no_python():
     found = [str(path) for path in (ROOT / "dbt").rglob("*.py")]
     assert not found, (

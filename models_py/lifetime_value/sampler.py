@@ -83,9 +83,13 @@ def sample(
 def _by_importance(
     model: GroupedModel, data: Mapping[str, np.ndarray], draws_kept: int, random_state: int
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    points, weights = approximate(
-        lambda point: model.log_density(data, point), model.start(), draws_kept, random_state
-    )
+    try:
+        points, weights = approximate(
+            lambda point: model.log_density(data, point), model.start(), draws_kept, random_state
+        )
+    except np.linalg.LinAlgError:
+        # A density without curvature somewhere: nothing to propose from, chains must walk it.
+        return pd.DataFrame(), {"k_hat": np.inf, "ess_bulk_min": 0.0}
     draws = pd.DataFrame(model.published(data, points)).rename_axis(index="draw")
     return draws, {"k_hat": weights["k_hat"], "ess_bulk_min": weights["ess"]}
 
