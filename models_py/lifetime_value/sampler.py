@@ -6,6 +6,7 @@ Likelihoods and priors belong in `purchases` and `spend`, reading the draws in `
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,23 +74,23 @@ def sample(
         raise ValueError(
             f"inference {settings.inference!r} is unknown; use one of {', '.join(INFERENCES)}."
         )
-    if settings.inference != "nuts":
-        draws, diagnostics = _by_importance(model, data, draws_kept, random_state)
-        if settings.inference == "importance" or not posterior.failed_gates(diagnostics):
-            return draws, diagnostics
+    if settings.inference == "importance":
+        return _by_importance(model, data, draws_kept, random_state)
+    if settings.inference == "auto":
+        # Where the density has no curvature there is nothing to propose from: chains must walk it.
+        with contextlib.suppress(np.linalg.LinAlgError):
+            draws, diagnostics = _by_importance(model, data, draws_kept, random_state)
+            if not posterior.failed_gates(diagnostics):
+                return draws, diagnostics
     return _by_chains(model, data, settings, draws_kept, random_state)
 
 
 def _by_importance(
     model: GroupedModel, data: Mapping[str, np.ndarray], draws_kept: int, random_state: int
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    try:
-        points, weights = approximate(
-            lambda point: model.log_density(data, point), model.start(), draws_kept, random_state
-        )
-    except np.linalg.LinAlgError:
-        # A density without curvature somewhere: nothing to propose from, chains must walk it.
-        return pd.DataFrame(), {"k_hat": np.inf, "ess_bulk_min": 0.0}
+    points, weights = approximate(
+        lambda point: model.log_density(data, point), model.start(), draws_kept, random_state
+    )
     draws = pd.DataFrame(model.published(data, points)).rename_axis(index="draw")
     return draws, {"k_hat": weights["k_hat"], "ess_bulk_min": weights["ess"]}
 
