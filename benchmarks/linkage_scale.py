@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -48,7 +47,9 @@ def _measure(way: str, file: Path, results: multiprocessing.Queue) -> None:  # t
     start = time.perf_counter()
     persons, _ = WAYS[way](records.drop(columns=["person_id", "household_id"]))
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    # ru_maxrss would be that of the parent, which simulated: it survives exec on Linux.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024**2
     scores = pairwise_scores(persons, records)
     results.put(
         {

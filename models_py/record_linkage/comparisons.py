@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from models_py.record_linkage.levels import Comparison, Level, exact, missing, similar, word_in
+from models_py.record_linkage.levels import (
+    Comparison,
+    Level,
+    edits,
+    exact,
+    missing,
+    similar,
+    word_in,
+)
 
 # A column that fewer records carry says too little to learn from.
 MIN_FILLED_SHARE = 0.01
@@ -21,7 +29,7 @@ BIRTH_SWAPPED = (
     "and substr(birth_date_l, 6, 2) = substr(birth_date_r, 9, 2) "
     "and substr(birth_date_l, 9, 2) = substr(birth_date_r, 6, 2)"
 )
-BIRTH_TYPO = "damerau_levenshtein(birth_date_l, birth_date_r) <= 1"
+BIRTH_TYPO = edits("birth_date", 1)
 NAMES_SWAPPED = "given_name_l = family_name_r and family_name_l = given_name_r"
 # Maria and Marta are two sisters, not a typing error: typing errors make rare words.
 MISTYPED = "not (given_is_usual_l and given_is_usual_r)"
@@ -62,7 +70,7 @@ NAMES = (
                 "similar",
                 f"({similar('given_name', 0.8)} or (length(given_name_l) > 5 "
                 "and length(given_name_r) > 5 "
-                f"and damerau_levenshtein(given_name_l, given_name_r) <= 2)) and {MISTYPED}",
+                f"and {edits('given_name', 2)})) and {MISTYPED}",
                 0.03,
             ),
             Level(
@@ -126,7 +134,7 @@ PERSON = (
             Level("same_month_and_day", "substr(birth_date_l, 6) = substr(birth_date_r, 6)", 0.01),
             Level("same_month", "left(birth_date_l, 7) = left(birth_date_r, 7)", 0.01),
             Level("same_year", "left(birth_date_l, 4) = left(birth_date_r, 4)", 0.02),
-            Level("two_edits", "damerau_levenshtein(birth_date_l, birth_date_r) <= 2", 0.02),
+            Level("two_edits", edits("birth_date", 2), 0.02),
             Level("other", "ELSE", 0.02, most_share=0.06),
         ),
     ),
@@ -145,7 +153,7 @@ PERSON = (
         missing("other_id"),
         (
             exact("other_id", 0.90),
-            Level("one_edit", "damerau_levenshtein(other_id_l, other_id_r) <= 1", 0.05),
+            Level("one_edit", edits("other_id", 1), 0.05),
             Level("other", "ELSE", 0.05),
         ),
     ),
@@ -156,10 +164,12 @@ CONTACT = (
         ("email",),
         # Addresses are made of names, so two that are similar say no more than the names do; only
         # a few edits, which may be typing errors, are taken for no evidence at all.
-        f"{missing('email')} or damerau_levenshtein(email_l, email_r) between 2 and 3",
+        f"{missing('email')} or (email_l <> email_r "
+        "and abs(length(email_l) - length(email_r)) <= 3 "
+        f"and levenshtein(email_l, email_r) <= 3 and not {edits('email', 1)})",
         (
             exact("email", 0.70),
-            Level("one_edit", "damerau_levenshtein(email_l, email_r) <= 1", 0.03),
+            Level("one_edit", edits("email", 1), 0.03),
             Level("same_name", "email_name_l = email_name_r", 0.04),
             Level("other", "ELSE", 0.23),
         ),
@@ -170,7 +180,7 @@ CONTACT = (
         missing("phone"),
         (
             exact("phone", 0.80),
-            Level("one_edit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.03),
+            Level("one_edit", edits("phone", 1), 0.03),
             Level("other", "ELSE", 0.17),
         ),
     ),
@@ -206,14 +216,14 @@ PLACE = (
             exact("postal_code", 0.80),
             Level(
                 "city_and_near_code",
-                "city_l = city_r and (damerau_levenshtein(postal_code_l, postal_code_r) <= 1 "
+                f"city_l = city_r and ({edits('postal_code', 1)} "
                 "or split_part(postal_code_l, ' ', 1) = split_part(postal_code_r, ' ', 1))",
                 0.05,
             ),
             exact("city", 0.05, "city"),
             Level(
                 "near_code",
-                "damerau_levenshtein(postal_code_l, postal_code_r) <= 1 "
+                f"{edits('postal_code', 1)} "
                 "or split_part(postal_code_l, ' ', 1) = split_part(postal_code_r, ' ', 1)",
                 0.03,
             ),

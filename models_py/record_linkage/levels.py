@@ -65,3 +65,17 @@ def word_in(column: str, text: str) -> str:
 
 def similar(column: str, least: float) -> str:
     return f"jaro_winkler_similarity({column}_l, {column}_r) >= {least}"
+
+
+def edits(column: str, most: int) -> str:
+    """At most so many letters inserted, left out, replaced or swapped with their neighbours.
+
+    Swaps make the distance dear (7 microseconds for an e-mail); length and the plain distance, of
+    which a swap is two, sort out almost all pairs before.
+    """
+    left, right = f"{column}_l", f"{column}_r"
+    return (
+        f"(abs(length({left}) - length({right})) <= {most} "
+        f"and levenshtein({left}, {right}) <= {2 * most} "
+        f"and damerau_levenshtein({left}, {right}) <= {most})"
+    )
