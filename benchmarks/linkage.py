@@ -24,29 +24,26 @@ from linkage_data import KEY, fake_1000, febrl, historical, retailer
 
 from models_py.record_linkage import (
     RecordLinkage,
-    cluster_pairs,
     cluster_scores,
+    link_persons,
     pairwise_scores,
 )
+from models_py.record_linkage.prepare import COMPARED
 
+IDENTIFIERS = [*KEY, "identifier_type", "identifier_value", "is_joinable"]
 RESULT = Path(__file__).parent / "results" / "linkage.json"
 RETAILER_CUSTOMERS = 20_000
 
 
 def our_persons(records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Learn, link and cluster with the one configuration; exact identifiers play no part."""
+    """Learn, and find persons as a run does; equal identifiers join nobody here, pairs alone do."""
     extra = [column for column in ("occupation",) if column in records]
     linkage = RecordLinkage(extra_columns=extra).fit(records)
-    pairs = linkage.predict(records)
-    links = pairs[pairs["match_probability"] >= linkage.threshold_]
-    links = links.assign(link_type="probabilistic")
-    persons, _ = cluster_pairs(
-        records,
-        links.assign(link_type="probabilistic"),
-        trust_birth_dates=linkage.trust_birth_dates_,
-    )
-    return persons.rename(columns={"person": "customer_id"}), {
-        "threshold": linkage.threshold_,
+    told = records.reindex(columns=[*KEY, *COMPARED, *extra])
+    nobody = pd.DataFrame({name: [] for name in IDENTIFIERS}, dtype=object)
+    found, chosen = link_persons(records[KEY], nobody, told, linkage)
+    return records[KEY].assign(customer_id=found.person), {
+        "threshold": chosen["threshold"],
         "estimated_precision": linkage.estimated_precision_,
         "candidate_pairs": int(linkage.blocking_["pairs_count"].sum()),
     }

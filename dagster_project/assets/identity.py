@@ -18,7 +18,7 @@ from dagster_project.lineage import (
     results,
     step_for,
 )
-from dagster_project.record_linkage_fit import probable_pairs
+from dagster_project.record_linkage_fit import linkage_in_force
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import (
     CHANGE_LOG,
@@ -101,7 +101,7 @@ def customers_map(
 ) -> Iterator[dg.MaterializeResult]:
     """Exact identifiers, then probable pairs, then decisions of people; ids from the ledger."""
     from models_py.record_linkage.exact import _ordered_records as ordered_records
-    from models_py.record_linkage.resolve import resolve
+    from models_py.record_linkage.linking import link_persons
 
     with clientela.warehouse() as warehouse:
         settings = clientela.config.identity
@@ -119,12 +119,12 @@ def customers_map(
         records = ordered_records(warehouse.frame(RECORDS))
         normalised = warehouse.frame(NORMALISED)
         identifiers = warehouse.frame(IDENTIFIERS)
-        pairs, fitted = probable_pairs(
-            context, warehouse, settings, records, identifiers, normalised, step.fingerprint
-        )
+        model, fitted = linkage_in_force(context, warehouse, settings, normalised, step.fingerprint)
         decided = warehouse.frame(OVERRIDES)
-        found = resolve(records, identifiers, normalised, pairs, decided)
-        counts = _write(warehouse, records, found)
+        found, told = link_persons(
+            records, identifiers, normalised, model, settings.target_precision, decided
+        )
+        counts = _write(warehouse, records, found) | told
         measured = record(warehouse, step, context.run_id, TABLES)
         yield from results(TABLES, measured, {CUSTOMERS_MAP.full_name: counts | fitted})
 

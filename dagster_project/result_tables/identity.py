@@ -67,7 +67,8 @@ RECORD_LINKS = ResultTable(
         (
             "refused_because",
             "VARCHAR",
-            "contradiction (names or birth dates), decided_never, below_threshold; NULL if linked.",
+            "contradiction (names or birth dates), too_few_links (between two groups), "
+            "decided_never, below_threshold; NULL if linked.",
         ),
     ),
 )

@@ -7,6 +7,7 @@ Normalising identifiers is SQL, and who survives in a golden record is decided t
 from models_py.record_linkage.clusters import cluster_pairs
 from models_py.record_linkage.exact import CUSTOMERS_MAP_COLUMNS, SINGLETON, ExactLinkage
 from models_py.record_linkage.keys import RECORD_KEY
+from models_py.record_linkage.linking import link_persons
 from models_py.record_linkage.probabilistic import PAIR_COLUMNS, RecordLinkage
 from models_py.record_linkage.scores import cluster_scores, pairwise_scores
 
@@ -19,5 +20,6 @@ __all__ = [
     "RecordLinkage",
     "cluster_pairs",
     "cluster_scores",
+    "link_persons",
     "pairwise_scores",
 ]

@@ -1,8 +1,8 @@
 """Separating the few persons whose records may contradict each other, link by link.
 
 Add here what becomes of an identifier that two persons share.
-Persons without any difference never come here: they are found in one pass (``resolve``). What a
-contradiction is stays out too (``clusters``).
+Persons without any difference whose records are mostly linked never come here: they are found in
+one pass (``resolve``). What a contradiction is stays out too (``clusters``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def separate(
     members: pd.DataFrame,
     considered: pd.DataFrame,
     portraits: pd.DataFrame,
+    trust_birth_dates: bool,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Follow the links of doubtful persons again, strongest first, refusing contradictions.
 
@@ -44,6 +45,8 @@ def separate(
         Links by decision and by probability.
     portraits : DataFrame
         What the customer records say, by position of the record.
+    trust_birth_dates : bool
+        As for ``cluster_pairs``.
 
     Returns
     -------
@@ -61,7 +64,11 @@ def separate(
     for _ in range(2):  # once to see which identifiers are disputed, once without their strangers
         exact = _identifier_links(members, named, disputed)
         links, person = _clustered(
-            records, in_doubt, pd.concat([considered, exact], ignore_index=True), portraits
+            records,
+            in_doubt,
+            pd.concat([considered, exact], ignore_index=True),
+            portraits,
+            trust_birth_dates,
         )
         faces = members[named[members["record"].to_numpy()]]
         owners = faces.assign(person=person[faces["record"].to_numpy()]).groupby("identifier")
@@ -98,12 +105,18 @@ def _identifier_links(members: pd.DataFrame, named: np.ndarray, disputed: set[in
 
 
 def _clustered(
-    records: pd.DataFrame, in_doubt: np.ndarray, links: pd.DataFrame, portraits: pd.DataFrame
+    records: pd.DataFrame,
+    in_doubt: np.ndarray,
+    links: pd.DataFrame,
+    portraits: pd.DataFrame,
+    trust_birth_dates: bool,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     from models_py.record_linkage.clusters import cluster_pairs
 
-    said = portraits.drop(columns=RECORD_KEY, errors="ignore").reindex(np.flatnonzero(in_doubt))
-    shown = pd.concat([records[RECORD_KEY].iloc[np.flatnonzero(in_doubt)], said], axis=1)
+    # Everybody with a name is shown: how usual a given name is shows in all records only.
+    places = np.union1d(np.flatnonzero(in_doubt), portraits.index.to_numpy(dtype=np.int64))
+    said = portraits.drop(columns=RECORD_KEY, errors="ignore").reindex(places)
+    shown = pd.concat([records[RECORD_KEY].iloc[places], said], axis=1)
     keyed = links.assign(
         # Stronger identifiers first; among probable links the more probable.
         match_weight=links["match_weight"].fillna(1000.0 - links["rank"]),
@@ -113,17 +126,26 @@ def _clustered(
             for column in RECORD_KEY
         },
     )
-    groups, tried = cluster_pairs(shown, keyed)
+    groups, tried = cluster_pairs(shown, keyed, trust_birth_dates=trust_birth_dates)
     number = records[RECORD_KEY].assign(position=np.arange(len(records))).merge(groups)
     person = np.full(len(records), -1)
     person[number["position"].to_numpy()] = number["person"].to_numpy()
+    person[~in_doubt] = -1
     is_never = (tried["link_type"] == "never").to_numpy()
     never = set(zip(tried["left"][is_never], tried["right"][is_never], strict=True))
-    pairs = zip(tried["left"], tried["right"], tried["is_refused"], strict=True)
-    reasons = [
-        None if not is_refused else "decided_never" if (one, other) in never else "contradiction"
-        for one, other, is_refused in pairs
-    ]
+    pairs = zip(tried["left"], tried["right"], tried["is_loose"], strict=True)
+    reasons = np.array(
+        [
+            "decided_never"
+            if (one, other) in never
+            else "too_few_links"
+            if loose
+            else "contradiction"
+            for one, other, loose in pairs
+        ],
+        dtype=object,
+    )
+    reasons[~tried["is_refused"].to_numpy(dtype=bool)] = None
     exact = (tried["link_type"] == "exact").to_numpy()
     tried["is_linked"] = ~tried["is_refused"].to_numpy(dtype=bool)
     tried["refused_because"] = pd.Series(reasons, index=tried.index, dtype=object)

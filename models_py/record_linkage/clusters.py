@@ -24,6 +24,7 @@ SIDES = [f"{column}_{side}" for side in "lr" for column in RECORD_KEY]
 # single links made persons of 40 historical namesakes (precision by pairs 0.66 instead of 0.98).
 MIN_DENSITY = 0.5
 SUPPORT = (0.1, 0.2, 0.4)
+FOLLOWED, CONTRADICTION, LOOSE = 0, 1, 2
 PORTRAIT = [
     *("given_name", "family_name", "full_name", "birth_date", "other_id"),
     *("street", "house_number", "phone", "email"),
@@ -61,7 +62,8 @@ def cluster_pairs(
         One row per record, by key: source_system, source_record_id, person (0, 1, ... in the order
         of each person's first record).
     links : DataFrame
-        The links, strongest first, with is_refused (never links are not refused: they are kept).
+        The links, strongest first, with is_refused (never links are not refused: they are kept) and
+        is_loose (refused for too few links between the two groups, not for a contradiction).
 
     Raises
     ------
@@ -77,23 +79,28 @@ def cluster_pairs(
     # A component without contradiction whose records are mostly linked is a person as it is; the
     # others are walked link by link, and what is still loose once more with more support asked.
     kind = edges["link_type"].to_numpy()
+    speaks = np.array(prepared[PORTRAIT].notna().any(axis=1))
+    for ends_of in (left, right):  # whoever was compared said something
+        speaks[ends_of[kind == "probabilistic"]] = True
     is_always, is_certain = kind == "always", kind != "probabilistic"
-    refused = np.zeros(len(edges), dtype=bool)
+    refused = np.full(len(edges), FOLLOWED)
     for support in SUPPORT:
-        keep = np.flatnonzero(joins & ~refused)
+        keep = np.flatnonzero(joins & (refused == FOLLOWED))
         label = _components(left[keep], right[keep], len(prepared))
-        in_doubt = _loose(left[keep], right[keep], label)
+        in_doubt = _loose(left[keep], right[keep], label, speaks)
         if support == SUPPORT[0]:
             in_doubt[label[np.isin(portrait, conflicts)]] = True
         walk = keep[in_doubt[label[left[keep]]]]
         ends = np.stack([left[walk], right[walk], is_certain[walk], is_always[walk]], axis=1)
-        refused[walk] = list(_refusals(ends, support, portrait, conflicts))
-    keep = np.flatnonzero(joins & ~refused)
+        refused[walk] = list(_refusals(ends, support, portrait, conflicts, speaks))
+    keep = np.flatnonzero(joins & (refused == FOLLOWED))
     label = _components(left[keep], right[keep], len(prepared))
     _, person = np.unique(label, return_inverse=True)
     first = pd.factorize(person)[0]  # numbered in the order of their first record
     persons = prepared[RECORD_KEY].assign(person=first)
-    answer = edges.drop(columns=["record_l", "record_r"]).assign(is_refused=refused)
+    answer = edges.drop(columns=["record_l", "record_r"]).assign(
+        is_refused=refused != FOLLOWED, is_loose=refused == LOOSE
+    )
     return persons, answer
 
 
@@ -126,10 +133,17 @@ def _ordered(links: pd.DataFrame, prepared: pd.DataFrame) -> pd.DataFrame:
     return edges.iloc[order].reset_index(drop=True)
 
 
-def _loose(left: np.ndarray, right: np.ndarray, component: np.ndarray) -> np.ndarray:
-    """Components in which less than `MIN_DENSITY` of all pairs of records are linked."""
-    sizes = np.bincount(component)
-    pairs = np.unique(np.sort(np.stack([left, right]), axis=0), axis=1)[0]
+def _loose(
+    left: np.ndarray, right: np.ndarray, component: np.ndarray, speaks: np.ndarray
+) -> np.ndarray:
+    """Components in which less than `MIN_DENSITY` of the pairs of records that speak are linked.
+
+    Records that say nothing (guest orders) cannot be compared: ten of them on one customer would
+    make the link to the customer's second record look like one of 66.
+    """
+    sizes = np.bincount(component[speaks], minlength=component.max(initial=-1) + 1)
+    both = speaks[left] & speaks[right]
+    pairs = np.unique(np.sort(np.stack([left[both], right[both]]), axis=0), axis=1)[0]
     linked = np.bincount(component[pairs], minlength=len(sizes))
     loose: np.ndarray = linked < MIN_DENSITY * sizes * (sizes - 1) / 2
     return loose
@@ -182,9 +196,13 @@ def _conflicts(
 
 
 def _refusals(
-    ends: np.ndarray, least_support: float, portrait: np.ndarray, conflicts: np.ndarray
-) -> Iterator[bool]:
-    """Say of each link in turn whether it is refused, given those followed before."""
+    ends: np.ndarray,
+    least_support: float,
+    portrait: np.ndarray,
+    conflicts: np.ndarray,
+    speaks: np.ndarray,
+) -> Iterator[int]:
+    """Say of each link in turn whether and why it is refused, given those followed before."""
     enemies, friends = _both_ways(conflicts), _both_ways(ends[:, :2])
     parent: dict[int, int] = {}
     members: dict[int, set[int]] = {}
@@ -200,28 +218,29 @@ def _refusals(
     for one, other, certain, forced in ends.tolist():
         a, b = root(one), root(other)
         if a == b:
-            yield False
+            yield FOLLOWED
             continue
         for record in (a, b):
             if record not in faces:
                 face = int(portrait[record])
-                members[record], faces[record] = {record}, {face}
+                members[record] = {record} if speaks[record] else set()
+                faces[record] = {face}
                 hated[record] = set(enemies.get(face, ()))
         if len(members[a]) < len(members[b]):
             a, b = b, a
         if not forced:
             if not faces[b].isdisjoint(hated[a]):
-                yield True
+                yield CONTRADICTION
                 continue
             if not certain:
                 support = sum(len(friends[record] & members[a]) for record in members[b])
                 if support < least_support * len(members[a]) * len(members[b]):
-                    yield True
+                    yield LOOSE
                     continue
         parent[b] = a
         for kept in (members, faces, hated):
             kept[a] |= kept.pop(b)
-        yield False
+        yield FOLLOWED
 
 
 def _both_ways(pairs: np.ndarray) -> dict[int, set[int]]:

@@ -59,7 +59,8 @@ def name_persons(
     older ones, never rename it. When persons merge, the one in force that was founded on the oldest
     record keeps its id and the others are superseded. When a person splits, the id stays with the
     part that holds its record; other parts get the name of their own oldest record. Where that
-    record vanished, the oldest record that is left of the person takes its place.
+    record vanished, the oldest record that is left of the person takes its place; should it come
+    back as another person, that person gets a name that was never given.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def name_persons(
     numbers, first, which = np.unique(person, return_index=True, return_inverse=True)
     names = np.array(chosen.reindex(numbers), dtype=object)
     fresh = pd.isna(names)
-    names[fresh] = np.array(["c_" + text[:16] for text in hashes[first[fresh]]], dtype=object)
+    taken = set(founders["customer_id"]) | set(previous["customer_id"])
+    names[fresh] = _fresh_names(hashes[first[fresh]], taken | set(superseded["old_customer_id"]))
     born = pd.DataFrame(
         {
             "customer_id": names[fresh],
@@ -108,6 +110,18 @@ def name_persons(
         book.sort_values("customer_id", ignore_index=True),
         _superseded(present, names, numbers, superseded),
     )
+
+
+def _fresh_names(hashes: np.ndarray, taken: set[str]) -> np.ndarray:
+    """Names of new persons: a record that comes back may find its name with an heir it had."""
+    names = []
+    for text in hashes:
+        name, turn = "c_" + text[:16], 2
+        while name in taken:
+            name, turn = "c_" + sha256(f"{text}|{turn}".encode()).hexdigest()[:16], turn + 1
+        taken.add(name)
+        names.append(name)
+    return np.array(names, dtype=object)
 
 
 def _ledger_of(previous: pd.DataFrame, records: pd.DataFrame, hashes: np.ndarray) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from models_py.frames import require_columns
 from models_py.record_linkage.careful import separate
+from models_py.record_linkage.clusters import MIN_DENSITY
 from models_py.record_linkage.exact import SINGLETON, _components, _joinable_links
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.links import LINK_COLUMNS, links_frame
@@ -53,12 +54,14 @@ def resolve(
     pairs: pd.DataFrame | None = None,
     overrides: pd.DataFrame | None = None,
     rule_order: Sequence[str] = RULE_ORDER,
+    trust_birth_dates: bool = True,
 ) -> Resolution:
     """Weigh exact identifiers, probable pairs and decisions of people.
 
     A link is followed unless that would put two records into one person that contradict each other
     or that people decided are never one. The strongest links are followed first: decisions, then
-    identifiers in `rule_order`, then pairs by falling probability. An identifier that contradictory
+    identifiers in `rule_order`, then pairs by falling probability. A person held together by too
+    few probable links is built again with more support asked (``clusters``). An identifier that contradictory
     records state joins those that agree; records without a name that state it too (guest orders)
     stay with one another, since nobody can say whose they are.
 
@@ -75,6 +78,8 @@ def resolve(
         As of ``RecordLinkage.predict``, with is_above_threshold.
     overrides : DataFrame, optional
         As for ``override_links``.
+    trust_birth_dates : bool
+        ``RecordLinkage.trust_birth_dates_`` of the model that gave the pairs.
 
     Raises
     ------
@@ -93,7 +98,9 @@ def resolve(
     person = _label(draft, count)
     never = decided[decided["link_type"] == "never"]
     told = _portraits(records, portraits)
-    in_doubt = np.isin(person, _doubtful(person, told, never))
+    in_doubt = np.isin(
+        person, np.union1d(_doubtful(person, told, never), _loose_persons(draft, person, told))
+    )
     if in_doubt.any():
         again, separated = separate(
             records,
@@ -106,6 +113,7 @@ def resolve(
                 ]
             ),
             told,
+            trust_birth_dates,
         )
         person = np.where(in_doubt, person.max() + 1 + separated, person)
         kept = draft[~in_doubt[draft["left"].to_numpy()]]
@@ -178,6 +186,27 @@ def _doubtful(person: np.ndarray, portraits: pd.DataFrame, never: pd.DataFrame) 
     numbers = pd.Series(person[portraits.index], index=portraits.index)
     kinds = portraits[TELLING].groupby(numbers).nunique()
     return np.union1d(apart, kinds.index[kinds.max(axis=1) > 1].to_numpy())
+
+
+def _loose_persons(draft: pd.DataFrame, person: np.ndarray, portraits: pd.DataFrame) -> np.ndarray:
+    """Return the persons in whom less than half of the pairs of records that speak are linked.
+
+    Records that an identifier joins count as linked with one another; persons without a probable
+    link are never loose.
+    """
+    probable = draft[draft["link_type"] == "probabilistic"]
+    ends = probable[["left", "right"]].to_numpy()
+    certain = _label(draft[draft["link_type"] != "probabilistic"], len(person))
+    speaking = np.union1d(portraits.index.to_numpy(dtype=np.int64), ends)
+    crowd = np.bincount(person[speaking], minlength=person.max(initial=-1) + 1)
+    whole, size = np.unique(certain[speaking], return_counts=True)
+    owner = np.zeros(certain.max(initial=-1) + 1, dtype=np.int64)
+    owner[certain] = person
+    linked = np.bincount(owner[whole], weights=size * (size - 1) / 2, minlength=len(crowd))
+    new = np.unique(ends[certain[ends[:, 0]] != certain[ends[:, 1]]], axis=0)
+    linked += np.bincount(person[new[:, 0]], minlength=len(crowd))
+    loose = linked < MIN_DENSITY * crowd * (crowd - 1) / 2
+    return np.intersect1d(np.flatnonzero(loose), person[ends[:, 0]])
 
 
 def _match_rules(

@@ -11,14 +11,15 @@ import pytest
 from models_py.record_linkage import (
     PAIR_COLUMNS,
     RecordLinkage,
-    cluster_pairs,
     cluster_scores,
+    link_persons,
     pairwise_scores,
 )
 from models_py.record_linkage.blocking import block_keys
-from models_py.record_linkage.prepare import prepare_records
+from models_py.record_linkage.prepare import COMPARED, prepare_records
 
 KEY = ["source_system", "source_record_id"]
+IDENTIFIERS = [*KEY, "identifier_type", "identifier_value", "is_joinable"]
 GIVEN = ["maria", "robert", "ana", "pedro", "elizabeth", "tomas", "irene", "hugo", "laura", "diego"]
 ENDINGS = ["ez", "ova", "sen", "ides", "ini", "land"]
 
@@ -65,15 +66,10 @@ def fitted() -> RecordLinkage:
 
 
 def persons_of(linkage: RecordLinkage, records: pd.DataFrame) -> pd.DataFrame:
-    pairs = linkage.predict(records)
-    links = pairs[pairs["match_probability"] >= linkage.threshold_]
-    links = links.assign(link_type="probabilistic")
-    persons, _ = cluster_pairs(
-        records,
-        links.assign(link_type="probabilistic"),
-        trust_birth_dates=linkage.trust_birth_dates_,
-    )
-    return persons.rename(columns={"person": "customer_id"})
+    nobody = pd.DataFrame({name: [] for name in IDENTIFIERS}, dtype=object)
+    told = records.reindex(columns=[*KEY, *COMPARED])
+    found, _ = link_persons(records[KEY], nobody, told, linkage)
+    return records[KEY].assign(customer_id=found.person)
 
 
 def test_known_persons_are_found_without_labels(fitted: RecordLinkage) -> None:

@@ -4,9 +4,12 @@ Add here how kinds of links are weighed against one another.
 How probable a pair is, and what a contradiction is, are tested with the linkage.
 """
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
+from models_py.record_linkage import RecordLinkage, cluster_pairs, link_persons
 from models_py.record_linkage.phones import normalise_phones
 from models_py.record_linkage.resolve import resolve
 from models_py.record_linkage.thresholds import with_threshold
@@ -106,6 +109,64 @@ def test_probable_pairs_attach_what_identifiers_cannot_and_say_so():
     assert found.match_rule.tolist() == ["probabilistic", "probabilistic", "singleton"]
     assert found.match_probability.tolist() == [0.97, 0.97, 1.0]
     assert found.links["refused_because"].tolist() == [None, "below_threshold"]
+
+
+def chain_of(count: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Namesakes without birth dates, each linked with the next only: records, portraits, pairs."""
+    names = [f"m{k:02d}" for k in range(count)]
+    told = portraits_of(**dict.fromkeys(names, ("maria", None)))
+    pairs = pairs_of(*((a, b, 0.99, True) for a, b in pairwise(names)))
+    return records_of(*names), told, pairs
+
+
+def test_a_chain_of_namesakes_is_no_person_and_the_clustering_says_the_same():
+    records, told, pairs = chain_of(12)
+    found = resolve(records, identifiers_of(), told, pairs)
+    alone, _ = cluster_pairs(told, pairs.assign(link_type="probabilistic"))
+    again = alone.merge(records, on=KEY, how="right")["person"]
+    assert records.groupby(found.person).size().max() <= 4
+    assert groups(records, found) == sorted(
+        records["source_record_id"].groupby(again.to_numpy()).agg("".join)
+    )
+    assert "contradiction" not in set(found.links["refused_because"])
+    assert "too_few_links" in set(found.links["refused_because"])
+
+
+def test_guest_orders_of_a_customer_do_not_make_the_customer_loose():
+    guests = [f"g{k:02d}" for k in range(15)]
+    records, told, pairs = chain_of(2)
+    records = pd.concat([records, records_of(*guests)], ignore_index=True)
+    shared = identifiers_of(*((name, "email", "e") for name in ["m00", *guests]))
+    found = resolve(records, shared, told, pairs)
+    assert len(set(found.person)) == 1
+    # Together with a contradiction the person is built again, and still stays whole.
+    other = portraits_of(m00=("maria", None), m01=("maria", None), x=("luis", None))
+    records = pd.concat([records, records_of("x")], ignore_index=True)
+    more = pd.concat([shared, identifiers_of(("m01", "loyalty_id", "l"), ("x", "loyalty_id", "l"))])
+    found = resolve(records, more, other, pairs)
+    assert pd.Series(found.person).value_counts().tolist() == [17, 1]
+
+
+def test_generations_are_told_apart_only_where_birth_dates_are_trusted():
+    records = records_of("f", "s")
+    told = portraits_of(f=("luis", "1950-01-02"), s=("luis", "1983-07-09"))
+    pairs = pairs_of(("f", "s", 0.99, True))
+    assert groups(records, resolve(records, identifiers_of(), told, pairs)) == ["f", "s"]
+    doubted = resolve(records, identifiers_of(), told, pairs, trust_birth_dates=False)
+    assert groups(records, doubted) == ["fs"]
+
+
+def test_the_whole_way_takes_the_trust_in_birth_dates_from_the_stored_parameters():
+    records = records_of("f", "s")
+    told = portraits_of(f=("luis", "1950-01-02"), s=("luis", "1983-07-09"))
+    for share, persons in ((0.01, ["f", "s"]), (0.2, ["fs"])):
+        stored = pd.DataFrame({"parameter": ["threshold", "m.birth_date.other"]})
+        model = RecordLinkage.from_parameters(stored.assign(value=[0.9, share]))
+        assert model.trust_birth_dates_ == (share < 0.05)
+        model.predict = lambda _: pairs_of(("f", "s", 0.995, True)).iloc[:, :6]
+        found, chosen = link_persons(records, identifiers_of(), told, model)
+        assert groups(records, found) == persons
+        assert chosen["pairs_above_threshold"] == 1
 
 
 def test_decisions_of_people_win_over_identifiers_and_over_contradictions():
