@@ -20,6 +20,7 @@ _TEXTS = """
         union all select value from gone_values where key_type = 'text'
         union all select spelling from gone_values where key_type = 'text'
         union all select warehouse_order_id from gone_orders
+        union all select event_id from gone_events
         union all select order_id from gone_orders where order_id not in (
             select order_id from old.staging.orders_checked where order_id is not null
             and (source_system, order_id) not in (

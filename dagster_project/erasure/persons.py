@@ -26,6 +26,8 @@ from dagster_project.sql_text import literal, quoted
 
 OLD = "old"
 ORDERS = ("staging", "orders_checked")
+REFUNDS = ("staging", "refunds_checked")
+LEDGER = ("marts", "fct_revenue_ledger")
 _TEMPORARY = """
 create or replace temp table gone_customers (customer_id varchar);
 create or replace temp table gone_requests (request_id varchar);
@@ -33,6 +35,7 @@ create or replace temp table gone_records (source_system varchar, source_record_
 create or replace temp table gone_lone_records (source_record_id varchar);
 create or replace temp table gone_orders (
     source_system varchar, order_id varchar, warehouse_order_id varchar);
+create or replace temp table gone_events (event_type varchar, event_id varchar);
 create or replace temp table gone_values (key_type varchar, value varchar, spelling varchar);
 create or replace temp table gone_rows (table_name varchar, row_number bigint);
 create or replace temp table gone_lines (table_name varchar, row_number bigint);
@@ -70,6 +73,7 @@ def gather(
     _gather_ids_and_records(connection, [table for table in tables if table.schema == "identity"])
     staged = [table for table in tables if table.schema == "staging" and table.has_provenance]
     _gather_orders(connection, {(table.schema, table.name) for table in tables})
+    _gather_events(connection, {(table.schema, table.name): table for table in tables})
     # The second pass finds what stands on rows that only an identifier ties to the person.
     for _ in range(2):
         for table in staged:
@@ -141,6 +145,25 @@ def _gather_orders(connection: duckdb.DuckDBPyConnection, present: set[tuple[str
         f"source_system || ':' || order_id from {OLD}.{'.'.join(ORDERS)} "
         f"where order_id is not null and {any_of(theirs)} except select * from gone_orders"
     )
+
+
+def _gather_events(
+    connection: duckdb.DuckDBPyConnection, tables: dict[tuple[str, str], Table]
+) -> None:
+    """Their orders and refunds as the ledger names them: its memory knows no person."""
+    events = ["select 'order', warehouse_order_id from gone_orders"]
+    if LEDGER in tables:
+        events.append(
+            f"select event_type, event_id from {OLD}.{'.'.join(LEDGER)} "
+            "where customer_id in (select customer_id from gone_customers)"
+        )
+    if (refunds := tables.get(REFUNDS)) and "refund_id" in refunds.columns:
+        theirs = any_of(record_conditions(refunds.columns) + order_conditions(refunds.columns))
+        events.append(
+            "select 'refund', source_system || ':' || refund_id "
+            f"from {OLD}.{refunds.full_name} where {theirs}"
+        )
+    connection.execute(f"insert into gone_events {' union '.join(events)}")
 
 
 def _gather_values(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -141,6 +141,29 @@ def test_equal_numbers_of_another_system_are_another_person(config):
         assert found(config, orders) == kept, table
 
 
+LEDGER = """
+create or replace table marts.fct_revenue_ledger as select * from (values
+    ('c_ana', 'order', 'crm:9', date '2025-01-05', 10.00, 1.00),
+    ('c_ana', 'refund', 'crm:R-1', date '2025-01-07', -4.00, 0.00),
+    ('c_ben', 'order', 'crm:8', date '2025-01-05', 20.00, 2.00),
+    ('c_ben', 'refund', 'crm:9', date '2025-01-08', -5.00, 0.00)
+) as t(customer_id, event_type, event_id, event_date, revenue_amount, margin_amount)
+"""
+MEMORY = """
+insert into models.ledger_events select event_type, event_id, event_date, revenue_amount, 'l', 'f'
+from marts.fct_revenue_ledger
+"""
+
+
+def test_the_memory_of_the_ledger_forgets_their_orders_and_refunds(config):
+    build(config, [LEDGER, MEMORY])
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = "select event_type, event_id from models.ledger_events order by all"
+    # Refund 9 is somebody else's, although an order 9 was theirs.
+    assert found(config, kept) == [("order", "crm:8"), ("refund", "crm:9")]
+
+
 def test_landing_withholds_the_erased_and_counts_them(config):
     build(config)
     map_persons(config)
