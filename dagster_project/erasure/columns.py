@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from dagster_project.erasure.keys import phone_form, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import phone_form
 from dagster_project.source_contract import SHAPES
 from dagster_project.sql_text import literal, quoted
 

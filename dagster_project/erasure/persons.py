@@ -15,13 +15,15 @@ from dagster_project.erasure.columns import (
     KEY_TYPES,
     Table,
     any_of,
+    identifier_conditions,
     key_conditions,
     named,
     order_conditions,
     record_conditions,
     tables_of,
 )
-from dagster_project.erasure.keys import phone_form, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import could_be_one, phone_form, without_country
 from dagster_project.sql_text import literal, quoted
 
 OLD = "old"
@@ -61,17 +63,24 @@ def gather(
     Parameters
     ----------
     values
-        Key type and normal form of identifiers that no accepted record has, only refused rows.
+        Key type and normal form of identifiers that no accepted record has, only refused rows;
+        telephones with a + when the country is known.
     """
     connection.execute(_TEMPORARY)
     for table, values in (("gone_customers", customers), ("gone_requests", requests)):
         if rows := [[value] for value in values]:
             connection.executemany(f"insert into {table} values (?)", rows)
     for key_type, value in values:
-        connection.execute("insert into gone_values values (?, ?, ?)", [key_type, value, value])
+        forms = [value]
+        if value.startswith("+"):
+            forms = [value[1:], without_country(value[1:])]
+        connection.executemany(
+            "insert into gone_values values (?, ?, ?)", [[key_type, form, form] for form in forms]
+        )
     tables = tables_of(connection, OLD)
     _gather_ids_and_records(connection, [table for table in tables if table.schema == "identity"])
     staged = [table for table in tables if table.schema == "staging" and table.has_provenance]
+    _gather_refused_records(connection, staged)
     _gather_orders(connection, {(table.schema, table.name) for table in tables})
     _gather_events(connection, {(table.schema, table.name): table for table in tables})
     # The second pass finds what stands on rows that only an identifier ties to the person.
@@ -79,6 +88,7 @@ def gather(
         for table in staged:
             _gather_values(connection, table)
         _gather_linked_values(connection, {(table.schema, table.name) for table in tables})
+        _gather_full_numbers(connection)
         _leave_shared_values(connection, staged)
     for table in staged:
         rows = any_of(key_conditions(table.columns))
@@ -124,6 +134,23 @@ def _gather_ids_and_records(connection: duckdb.DuckDBPyConnection, identity: lis
         "from old.identity.source_records where (source_system, source_record_id) not in "
         "(select (source_system, source_record_id) from gone_records))"
     )
+
+
+def _gather_refused_records(connection: duckdb.DuckDBPyConnection, staged: list[Table]) -> None:
+    """Records of refused rows with an identifier that was asked for and that no person has.
+
+    Landing knows them again by the record: a telephone alone withholds nobody's record.
+    """
+    for table in staged:
+        if {"source_system", "source_record_id", "failed_rule"} <= set(table.columns):
+            connection.execute(
+                "insert into gone_records select distinct source_system, source_record_id "
+                f"from {OLD}.{table.full_name} where failed_rule is not null "
+                f"and source_record_id is not null and {any_of(identifier_conditions(table.columns))} "
+                "and (source_system, source_record_id) not in "
+                f"(select (source_system, source_record_id) from ({_LIVING})) "
+                "except select * from gone_records"
+            )
 
 
 def _gather_orders(connection: duckdb.DuckDBPyConnection, present: set[tuple[str, str]]) -> None:
@@ -210,6 +237,21 @@ def _gather_linked_values(
         )
 
 
+def _gather_full_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Telephones with and without the code of their country, where that is known."""
+    rows = connection.execute(
+        f"select distinct number from known_numbers where {phone_form('spelling')} in "
+        "(select value from gone_values where key_type = 'phone') order by 1"
+    ).fetchall()
+    for (number,) in rows:
+        for form in (number, without_country(number)):
+            connection.execute(
+                "insert into gone_values select 'phone', $1, $1 where $1 not in "
+                "(select value from gone_values where key_type = 'phone')",
+                [form],
+            )
+
+
 def _leave_shared_values(connection: duckdb.DuckDBPyConnection, staged: list[Table]) -> None:
     """Drop what also stands on accepted rows of living persons."""
     others = [
@@ -241,4 +283,10 @@ def _leave_shared_values(connection: duckdb.DuckDBPyConnection, staged: list[Tab
     connection.execute(
         f"delete from gone_values where (key_type, value) in (select (key_type, value) from "
         f"({' union all '.join(others)}))"
+    )
+    # A family writes its number now with the country's code and now without.
+    connection.execute(
+        "delete from gone_values where key_type = 'phone' and exists (select 1 from "
+        f"({' union all '.join(others)}) as other where other.key_type = 'phone' "
+        f"and {could_be_one('gone_values.value', 'other.value')})"
     )

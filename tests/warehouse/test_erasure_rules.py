@@ -16,16 +16,10 @@ from dagster_project.backups import BackupError, backup, restore
 from dagster_project.erasure.columns import named
 from dagster_project.erasure.files import Redactor
 from dagster_project.erasure.forget import ask, forget
-from dagster_project.erasure.keys import (
-    ErasureKeyError,
-    define_hash,
-    key_path,
-    keyed_hash,
-    phone_form,
-    phone_of,
-)
+from dagster_project.erasure.keys import ErasureKeyError, define_hash, key_path, keyed_hash
 from dagster_project.erasure.needles import Needles, is_distinctive
 from dagster_project.erasure.search import Asked, UnknownPersonError, the_one
+from dagster_project.erasure.telephones import phone_form, phone_of
 from dagster_project.landing import land
 from dagster_project.warehouse import open_warehouse
 
@@ -65,6 +59,7 @@ def config(tmp_path):
     return types.SimpleNamespace(
         source=source,
         dataset="tiny",
+        identity=types.SimpleNamespace(default_country=None),
         warehouse_path=tmp_path / "work.duckdb",
         published_path=tmp_path / "copy.duckdb",
         storage_path=tmp_path / "storage",
@@ -153,6 +148,45 @@ MEMORY = """
 insert into models.ledger_events select event_type, event_id, event_date, revenue_amount, 'l', 'f'
 from marts.fct_revenue_ledger
 """
+
+
+def new_record(config, *row):
+    """One more customer record in the source."""
+    file = config.folder / "customer_records.csv"
+    file.write_text(file.read_text() + ",".join(row) + "\n")
+
+
+def test_a_telephone_of_another_city_is_another_person(config):
+    """Both numbers end in the nine digits 555 1234 and what stands before."""
+    new_record(config, "crm", "21", "dora@mail.us", "+1 212 555 1234", "Dora")
+    new_record(config, "crm", "22", "eve@mail.us", "+1 312 555 1234", "Eve")
+    build(
+        config,
+        [
+            "insert into identity.phone_numbers values ('+1 212 555 1234', '', '+12125551234', "
+            "true), ('+1 312 555 1234', '', '+13125551234', true)",
+            "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+            "values ('crm', '21', 'c_dora'), ('crm', '22', 'c_eve')",
+        ],
+    )
+    map_persons(config)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{config.warehouse_path}' as old (read_only)")
+        for country, asked in ((None, "+1 (312) 555-1234"), ("US", "312 555 1234")):
+            found_person = the_one(connection, Asked("phone", asked, country))
+            assert found_person == ("customer_id", "c_eve"), asked
+        with pytest.raises(UnknownPersonError):
+            the_one(connection, Asked("phone", "+1 412 555 1234"))
+    erase(config, "c_dora")
+    rest = (
+        "select source_record_id from raw.customer_records where source_system = 'crm' order by 1"
+    )
+    assert found(config, rest) == [("17",), ("18",), ("22",)]
+    # Later: a neighbour of the same last digits, and the number's next owner.
+    new_record(config, "crm", "23", "fay@mail.us", "+1 412 555 1234", "Fay")
+    new_record(config, "crm", "24", "gil@mail.us", "+1 212 555 1234", "Gil")
+    build(config)
+    assert found(config, rest) == [("17",), ("18",), ("22",), ("23",), ("24",)]
 
 
 def test_the_memory_of_the_ledger_forgets_their_orders_and_refunds(config):
@@ -323,7 +357,7 @@ def test_only_what_can_mean_nothing_else_is_searched_in_text():
 
 
 def test_logs_lose_the_name_in_any_spelling_and_nothing_else():
-    redactor = Redactor.of(Needles(("ana@mail.es",), ("600111222",)))
+    redactor = Redactor.of(Needles(("ana@mail.es",), ("34600111222", "600111222")))
     log = b'{"a": "\\nANA@mail.es", "b": "+34 600-111 222", "c": 1600111222000}'
     assert redactor.finds(log)
     assert redactor.without(log) == b'{"a": "\\n[erased]", "b": "[erased]", "c": 1600111222000}'
