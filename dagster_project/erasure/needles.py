@@ -34,7 +34,7 @@ _PHONES = "select distinct value from gone_values where key_type = 'phone' order
 
 @dataclass(frozen=True)
 class Needles:
-    """Texts and telephones (all digits, with and without the country) that name the person and nobody else."""
+    """Texts and telephones (all digits, with and without the country) that name nobody else."""
 
     texts: tuple[str, ...]
     phones: tuple[str, ...]

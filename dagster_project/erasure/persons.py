@@ -143,10 +143,11 @@ def _gather_refused_records(connection: duckdb.DuckDBPyConnection, staged: list[
     """
     for table in staged:
         if {"source_system", "source_record_id", "failed_rule"} <= set(table.columns):
+            theirs = any_of(identifier_conditions(table.columns))
             connection.execute(
                 "insert into gone_records select distinct source_system, source_record_id "
                 f"from {OLD}.{table.full_name} where failed_rule is not null "
-                f"and source_record_id is not null and {any_of(identifier_conditions(table.columns))} "
+                f"and source_record_id is not null and {theirs} "
                 "and (source_system, source_record_id) not in "
                 f"(select (source_system, source_record_id) from ({_LIVING})) "
                 "except select * from gone_records"

@@ -129,7 +129,8 @@ def the_one(connection: duckdb.DuckDBPyConnection, asked: Asked) -> tuple[str, s
 def know_numbers(connection: duckdb.DuckDBPyConnection) -> None:
     """Full numbers of the telephones that linkage could read; none before its first run."""
     connection.execute(
-        "create or replace temp table known_numbers (spelling varchar, home varchar, number varchar)"
+        "create or replace temp table known_numbers "
+        "(spelling varchar, home varchar, number varchar)"
     )
     if any(table.full_name == PHONES for table in tables_of(connection, "old")):
         connection.execute(

@@ -298,6 +298,13 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     }
     with pytest.raises(BackupError, match="no backup"):
         restore(config, config.backups_path / "other.duckdb")
+    # What is landed would stay landed, the erased among it.
+    with pytest.raises(BackupError, match="persons already .identity.person_names"):
+        restore(config, file)
+    with open_warehouse(config.warehouse_path) as warehouse:
+        warehouse.connection.execute("delete from identity.person_names")
+    with pytest.raises(BackupError, match="landed data already .raw.landed_tables"):
+        restore(config, file)
 
 
 @pytest.mark.parametrize(
