@@ -34,6 +34,13 @@ SAVED = (
 # Kept from both sides when a backup is restored: a person erased since must stay erased.
 UNITED = ("identity.erasures", "identity.erasure_columns")
 
+# A warehouse with rows in any of these has begun, and is not restored into.
+HISTORY = {
+    "models.model_versions": "fitted models",
+    "identity.person_names": "persons",
+    "raw.landed_tables": "landed data",
+}
+
 
 class BackupError(RuntimeError):
     """A backup cannot be made or restored; the message says what to do instead."""
@@ -76,18 +83,20 @@ def restore(config: Config, file: Path) -> dict[str, int]:
     Raises
     ------
     BackupError
-        When the file is no backup, or the warehouse already holds fits, which would be lost.
+        When the file is no backup, or the warehouse already holds landed data, persons or fits:
+        they would be lost, and what is landed is not landed again without the erased.
     """
     if not file.is_file():
         raise BackupError(f"There is no backup {file}.")
     counts = {}
     with open_warehouse(config.warehouse_path) as warehouse:
         connection = warehouse.connection
-        if warehouse.scalar("select count(*) from models.model_versions"):
-            raise BackupError(
-                f"{config.warehouse_path} holds fitted models already. Restore into a new file "
-                "(--warehouse), or move this one away."
-            )
+        for table, what in HISTORY.items():
+            if _exists(connection, table) and warehouse.scalar(f"select count(*) from {table}"):
+                raise BackupError(
+                    f"{config.warehouse_path} holds {what} already ({table}). Restore into a new "
+                    "file (--warehouse), or move this one away, before the first run."
+                )
         connection.execute(f"attach {literal(str(file))} as saved (read_only)")
         found = _saved_in(connection, "saved")
         if not found:

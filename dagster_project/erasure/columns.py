@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from dagster_project.erasure.keys import phone_form, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import phone_form
 from dagster_project.source_contract import SHAPES
 from dagster_project.sql_text import literal, quoted
 
@@ -152,6 +153,11 @@ def condition(table: Table, needles: Sequence[str]) -> str:
             conditions.append(f"(not {is_line} and {found.format('gone_rows')})")
         else:
             conditions.append(found.format("gone_rows"))
+    # Room models names events without persons; web and message events are no ledger events.
+    if table.schema == "models" and {"event_type", "event_id"} <= set(table.columns):
+        conditions.append(
+            "(event_type, event_id) in (select (event_type, event_id) from gone_events)"
+        )
     if "request_id" in table.columns:
         conditions.append("request_id in (select request_id from gone_requests)")
     conditions += [mentions(name, needles) for name in table.text_columns]

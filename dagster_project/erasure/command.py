@@ -36,7 +36,10 @@ def run_forget(
         raise RuntimeError(f"There is no warehouse {config.warehouse_path}, so nobody to forget.")
     with duckdb.connect() as connection:
         attach(connection, config.warehouse_path, "old")
-        persons = [the_one(connection, Asked(kind, value)) for kind, value in asked]
+        persons = [
+            the_one(connection, Asked(kind, value, config.identity.default_country))
+            for kind, value in asked
+        ]
     if dry_run:
         return _lines(config, preview(config, persons, requests=requests), is_done=False), True
     ask(config, persons)

@@ -56,11 +56,9 @@ class Redactor:
         """The content with every needle replaced; longest first, as one may contain another."""
         for text in sorted(self.texts, key=len, reverse=True):
             content = re.sub(re.escape(text), ERASED, content, flags=re.IGNORECASE)
-        for phone in self.phones:
-            signs = b"[ ().-]?".join(phone[n : n + 1] for n in range(len(phone)))
-            content = re.sub(
-                rb"(?<![0-9])\+?[0-9]{0,4}[ ().-]{0,2}" + signs + rb"(?![0-9])", ERASED, content
-            )
+        for phone in sorted(self.phones, key=len, reverse=True):
+            signs = b"[ ().-]{0,2}".join(phone[n : n + 1] for n in range(len(phone)))
+            content = re.sub(rb"(?<![0-9])\+?0{0,2}" + signs + rb"(?![0-9])", ERASED, content)
         return content
 
 

@@ -36,7 +36,12 @@ from dagster_project.erasure.rewriting import (
     remaining,
     rewrite,
 )
-from dagster_project.erasure.search import UnknownPersonError, open_requests, the_one
+from dagster_project.erasure.search import (
+    UnknownPersonError,
+    know_numbers,
+    open_requests,
+    the_one,
+)
 from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
     agree_again,
@@ -168,7 +173,9 @@ def _planned(
         connection.execute("set TimeZone = 'UTC'")
         attach(connection, config.warehouse_path, "old")
         done = []
-        for request, asked in open_requests(connection) if requests else []:
+        know_numbers(connection)
+        country = config.identity.default_country
+        for request, asked in open_requests(connection, country) if requests else []:
             try:
                 persons.append(the_one(connection, asked))
                 done.append(request)

@@ -20,7 +20,6 @@ from dagster_project.config import Config
 
 # Bytes 0x1f and | cannot be confused with what people write into identifiers.
 SEPARATOR = "\x1f"
-PHONE_DIGITS = 9
 
 
 class ErasureKeyError(RuntimeError):
@@ -85,21 +84,6 @@ def define_hash(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
 def text_form(column: str) -> str:
     """SQL of the normal form of e-mails, cards and devices: lower case, without outer blanks."""
     return f"nullif(lower(trim({column})), '')"
-
-
-def phone_form(column: str) -> str:
-    """SQL of the normal form of telephones: the last nine digits, however the country is written.
-
-    NULL when there are fewer than seven digits.
-    """
-    digits = f"regexp_replace({column}, '[^0-9]', '', 'g')"
-    return f"case when length({digits}) >= 7 then right({digits}, {PHONE_DIGITS}) end"
-
-
-def phone_of(text: str) -> str | None:
-    """The same normal form of one telephone."""
-    digits = "".join(character for character in text if character in "0123456789")
-    return digits[-PHONE_DIGITS:] if len(digits) >= 7 else None
 
 
 def _blob(content: bytes) -> str:

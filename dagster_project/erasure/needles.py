@@ -20,6 +20,7 @@ _TEXTS = """
         union all select value from gone_values where key_type = 'text'
         union all select spelling from gone_values where key_type = 'text'
         union all select warehouse_order_id from gone_orders
+        union all select event_id from gone_events
         union all select order_id from gone_orders where order_id not in (
             select order_id from old.staging.orders_checked where order_id is not null
             and (source_system, order_id) not in (
@@ -33,7 +34,7 @@ _PHONES = "select distinct value from gone_values where key_type = 'phone' order
 
 @dataclass(frozen=True)
 class Needles:
-    """Texts and telephones (their last digits) that name the person and nobody else."""
+    """Texts and telephones (all digits, with and without the country) that name nobody else."""
 
     texts: tuple[str, ...]
     phones: tuple[str, ...]
@@ -42,7 +43,7 @@ class Needles:
     def patterns(self) -> list[str]:
         """Regular expressions, in the common subset of RE2 and Python, of all of them."""
         parts = [re.escape(text).replace("\\ ", " ") for text in self.texts]
-        parts += [r"\+?[0-9]{0,4}[ ().-]{0,2}" + r"[ ().-]?".join(phone) for phone in self.phones]
+        parts += [r"\+?0{0,2}" + r"[ ().-]{0,2}".join(phone) for phone in self.phones]
         chunks = [
             parts[start : start + NEEDLES_PER_PATTERN]
             for start in range(0, len(parts), NEEDLES_PER_PATTERN)

@@ -15,17 +15,21 @@ from dagster_project.erasure.columns import (
     KEY_TYPES,
     Table,
     any_of,
+    identifier_conditions,
     key_conditions,
     named,
     order_conditions,
     record_conditions,
     tables_of,
 )
-from dagster_project.erasure.keys import phone_form, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import could_be_one, phone_form, without_country
 from dagster_project.sql_text import literal, quoted
 
 OLD = "old"
 ORDERS = ("staging", "orders_checked")
+REFUNDS = ("staging", "refunds_checked")
+LEDGER = ("marts", "fct_revenue_ledger")
 _TEMPORARY = """
 create or replace temp table gone_customers (customer_id varchar);
 create or replace temp table gone_requests (request_id varchar);
@@ -33,6 +37,7 @@ create or replace temp table gone_records (source_system varchar, source_record_
 create or replace temp table gone_lone_records (source_record_id varchar);
 create or replace temp table gone_orders (
     source_system varchar, order_id varchar, warehouse_order_id varchar);
+create or replace temp table gone_events (event_type varchar, event_id varchar);
 create or replace temp table gone_values (key_type varchar, value varchar, spelling varchar);
 create or replace temp table gone_rows (table_name varchar, row_number bigint);
 create or replace temp table gone_lines (table_name varchar, row_number bigint);
@@ -58,23 +63,32 @@ def gather(
     Parameters
     ----------
     values
-        Key type and normal form of identifiers that no accepted record has, only refused rows.
+        Key type and normal form of identifiers that no accepted record has, only refused rows;
+        telephones with a + when the country is known.
     """
     connection.execute(_TEMPORARY)
     for table, values in (("gone_customers", customers), ("gone_requests", requests)):
         if rows := [[value] for value in values]:
             connection.executemany(f"insert into {table} values (?)", rows)
     for key_type, value in values:
-        connection.execute("insert into gone_values values (?, ?, ?)", [key_type, value, value])
+        forms = [value]
+        if value.startswith("+"):
+            forms = [value[1:], without_country(value[1:])]
+        connection.executemany(
+            "insert into gone_values values (?, ?, ?)", [[key_type, form, form] for form in forms]
+        )
     tables = tables_of(connection, OLD)
     _gather_ids_and_records(connection, [table for table in tables if table.schema == "identity"])
     staged = [table for table in tables if table.schema == "staging" and table.has_provenance]
+    _gather_refused_records(connection, staged)
     _gather_orders(connection, {(table.schema, table.name) for table in tables})
+    _gather_events(connection, {(table.schema, table.name): table for table in tables})
     # The second pass finds what stands on rows that only an identifier ties to the person.
     for _ in range(2):
         for table in staged:
             _gather_values(connection, table)
         _gather_linked_values(connection, {(table.schema, table.name) for table in tables})
+        _gather_full_numbers(connection)
         _leave_shared_values(connection, staged)
     for table in staged:
         rows = any_of(key_conditions(table.columns))
@@ -122,6 +136,24 @@ def _gather_ids_and_records(connection: duckdb.DuckDBPyConnection, identity: lis
     )
 
 
+def _gather_refused_records(connection: duckdb.DuckDBPyConnection, staged: list[Table]) -> None:
+    """Records of refused rows with an identifier that was asked for and that no person has.
+
+    Landing knows them again by the record: a telephone alone withholds nobody's record.
+    """
+    for table in staged:
+        if {"source_system", "source_record_id", "failed_rule"} <= set(table.columns):
+            theirs = any_of(identifier_conditions(table.columns))
+            connection.execute(
+                "insert into gone_records select distinct source_system, source_record_id "
+                f"from {OLD}.{table.full_name} where failed_rule is not null "
+                f"and source_record_id is not null and {theirs} "
+                "and (source_system, source_record_id) not in "
+                f"(select (source_system, source_record_id) from ({_LIVING})) "
+                "except select * from gone_records"
+            )
+
+
 def _gather_orders(connection: duckdb.DuckDBPyConnection, present: set[tuple[str, str]]) -> None:
     connection.execute(
         "insert into gone_orders select source_system, substr(source_record_id, 7), "
@@ -141,6 +173,25 @@ def _gather_orders(connection: duckdb.DuckDBPyConnection, present: set[tuple[str
         f"source_system || ':' || order_id from {OLD}.{'.'.join(ORDERS)} "
         f"where order_id is not null and {any_of(theirs)} except select * from gone_orders"
     )
+
+
+def _gather_events(
+    connection: duckdb.DuckDBPyConnection, tables: dict[tuple[str, str], Table]
+) -> None:
+    """Their orders and refunds as the ledger names them: its memory knows no person."""
+    events = ["select 'order', warehouse_order_id from gone_orders"]
+    if LEDGER in tables:
+        events.append(
+            f"select event_type, event_id from {OLD}.{'.'.join(LEDGER)} "
+            "where customer_id in (select customer_id from gone_customers)"
+        )
+    if (refunds := tables.get(REFUNDS)) and "refund_id" in refunds.columns:
+        theirs = any_of(record_conditions(refunds.columns) + order_conditions(refunds.columns))
+        events.append(
+            "select 'refund', source_system || ':' || refund_id "
+            f"from {OLD}.{refunds.full_name} where {theirs}"
+        )
+    connection.execute(f"insert into gone_events {' union '.join(events)}")
 
 
 def _gather_values(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -187,6 +238,21 @@ def _gather_linked_values(
         )
 
 
+def _gather_full_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Telephones with and without the code of their country, where that is known."""
+    rows = connection.execute(
+        f"select distinct number from known_numbers where {phone_form('spelling')} in "
+        "(select value from gone_values where key_type = 'phone') order by 1"
+    ).fetchall()
+    for (number,) in rows:
+        for form in (number, without_country(number)):
+            connection.execute(
+                "insert into gone_values select 'phone', $1, $1 where $1 not in "
+                "(select value from gone_values where key_type = 'phone')",
+                [form],
+            )
+
+
 def _leave_shared_values(connection: duckdb.DuckDBPyConnection, staged: list[Table]) -> None:
     """Drop what also stands on accepted rows of living persons."""
     others = [
@@ -218,4 +284,10 @@ def _leave_shared_values(connection: duckdb.DuckDBPyConnection, staged: list[Tab
     connection.execute(
         f"delete from gone_values where (key_type, value) in (select (key_type, value) from "
         f"({' union all '.join(others)}))"
+    )
+    # A family writes its number now with the country's code and now without.
+    connection.execute(
+        "delete from gone_values where key_type = 'phone' and exists (select 1 from "
+        f"({' union all '.join(others)}) as other where other.key_type = 'phone' "
+        f"and {could_be_one('gone_values.value', 'other.value')})"
     )

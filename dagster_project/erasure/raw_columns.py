@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.erasure.columns import KEY_TYPES, Table, any_of
-from dagster_project.erasure.keys import phone_form, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import phone_form
 from dagster_project.source_contract import SHAPES
 from dagster_project.sql_text import literal, quoted
 
@@ -59,15 +60,36 @@ def contract_columns(table: str, delivered: Iterable[str]) -> list[KeyColumn]:
     return found
 
 
-def identifier_rows(delivered: Iterable[str]) -> list[str]:
+def row_condition(table: str, columns: Iterable[KeyColumn], delivered: Iterable[str]) -> str:
+    """SQL that is true for rows of a raw table that an erased person's keys condemn.
+
+    A telephone does so alone only where the row says by nothing else whose it is: numbers get new
+    owners, who are customers of their own.
+    """
+    names, keys = list(delivered), list(columns)
+    owners = {key.name for key in keys if key.key_type in ("record", "text")}
+    owners |= {"source_record_id"} & set(names)
+    nobody = [f"nullif(trim({quoted(name)}), '') is null" for name in sorted(owners)]
+    # Whose a row of a mapped table is may stand in a column that was not recognised.
+    if not nobody and table not in SHAPES:
+        nobody = ["false"]
+    conditions = [
+        " and ".join([key.condition, *nobody]) if key.key_type == "phone" else key.condition
+        for key in keys
+    ]
+    return any_of([f"({one})" for one in conditions + identifier_rows(names, nobody)])
+
+
+def identifier_rows(delivered: Iterable[str], nobody: Iterable[str] = ()) -> list[str]:
     """Conditions on tables that name an identifier's type beside it."""
     if not {"identifier_type", "identifier_value"} <= set(delivered):
         return []
     value = quoted("identifier_value")
+    phone = ["lower(identifier_type) = 'phone'", is_erased("phone", phone_form(value)), *nobody]
     return [
         is_erased("text", text_form(value)),
-        f"(lower(identifier_type) = 'phone' and {is_erased('phone', phone_form(value))})",
-        f"(lower(identifier_type) = 'source_record_id' and {is_erased('record_id', value)})",
+        " and ".join(phone),
+        f"lower(identifier_type) = 'source_record_id' and {is_erased('record_id', value)}",
     ]
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.erasure.columns import Table, named, tables_of
-from dagster_project.erasure.keys import phone_form, phone_of, text_form
+from dagster_project.erasure.keys import text_form
+from dagster_project.erasure.telephones import could_be_one, full_number, phone_form, phone_of
 from dagster_project.sql_text import literal, quoted
 
 REQUESTS = "staging.erasure_requests_checked"
+PHONES = '"identity"."phone_numbers"'
 
 
 class UnknownPersonError(LookupError):
@@ -23,10 +25,14 @@ class UnknownPersonError(LookupError):
 
 @dataclass(frozen=True)
 class Asked:
-    """An identifier as it was given: email, phone, loyalty_id, device_id, record, customer_id."""
+    """An identifier as it was given: email, phone, loyalty_id, device_id, record, customer_id.
+
+    `country` is that of telephone numbers that name none.
+    """
 
     kind: str
     value: str
+    country: str | None = None
 
     @property
     def key_type(self) -> str:
@@ -37,7 +43,9 @@ class Asked:
     def form(self) -> str:
         """Its normal form."""
         text = self.value.strip()
-        return (phone_of(text) or "") if self.kind == "phone" else text.lower()
+        if self.kind != "phone":
+            return text.lower()
+        return full_number(text, self.country) or phone_of(text) or ""
 
 
 def persons_with(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[str]:
@@ -74,12 +82,14 @@ def is_on_refused_rows(connection: duckdb.DuckDBPyConnection, asked: Asked) -> b
     )
 
 
-def open_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Asked]]:
+def open_requests(
+    connection: duckdb.DuckDBPyConnection, country: str | None = None
+) -> list[tuple[str, Asked]]:
     """Accepted erasure requests of the source: id of the request, and whom it names."""
     if not any(f"{table.schema}.{table.name}" == REQUESTS for table in _staged(connection)):
         return []
     return [
-        (request, Asked(kind.strip().lower(), value))
+        (request, Asked(kind.strip().lower(), value, country))
         for request, kind, value in connection.execute(
             "select request_id, identifier_type, identifier_value "
             f"from old.{REQUESTS} where failed_rule is null and identifier_type is not null "
@@ -96,6 +106,7 @@ def the_one(connection: duckdb.DuckDBPyConnection, asked: Asked) -> tuple[str, s
     UnknownPersonError
         When nobody has the identifier, or several persons share it.
     """
+    know_numbers(connection)
     found = persons_with(connection, asked)
     if len(found) == 1:
         return "customer_id", found[0]
@@ -107,11 +118,25 @@ def the_one(connection: duckdb.DuckDBPyConnection, asked: Asked) -> tuple[str, s
     if asked.kind in ("email", "phone", "loyalty_id", "device_id") and is_on_refused_rows(
         connection, asked
     ):
-        return asked.key_type, asked.form
+        number = asked.kind == "phone" and full_number(asked.value.strip(), asked.country)
+        return asked.key_type, f"+{number}" if number else asked.form
     raise UnknownPersonError(
         f"nobody in the warehouse has this {asked.kind}: no record, no order, no refused row. "
         "Look at the spelling, or at identity.erasures: the person may be erased already."
     )
+
+
+def know_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Full numbers of the telephones that linkage could read; none before its first run."""
+    connection.execute(
+        "create or replace temp table known_numbers "
+        "(spelling varchar, home varchar, number varchar)"
+    )
+    if any(table.full_name == PHONES for table in tables_of(connection, "old")):
+        connection.execute(
+            "insert into known_numbers select phone, country_code, ltrim(e164, '+') "
+            f"from old.{PHONES} where e164 is not null"
+        )
 
 
 def _staged(connection: duckdb.DuckDBPyConnection) -> list[Table]:
@@ -124,19 +149,35 @@ def _staged(connection: duckdb.DuckDBPyConnection) -> list[Table]:
 
 def _rows(table: Table, asked: Asked) -> str | None:
     """SQL of the rows of a staged table that carry the identifier."""
-    form = phone_form if asked.kind == "phone" else text_form
-    wanted = literal(asked.form)
+    country = "country_code" if "country_code" in table.columns else "''"
     matches = [
-        f"{form(quoted(name))} = {wanted}"
+        _matches(asked, quoted(name), country)
         for name, _ in named(table.columns, asked.kind)
         if table.columns[name] == "VARCHAR"
     ]
     if {"identifier_type", "identifier_value"} <= set(table.columns):
         matches.append(
             f"(lower(identifier_type) = {literal(asked.kind)} "
-            f"and {form('identifier_value')} = {wanted})"
+            f"and {_matches(asked, 'identifier_value', None)})"
         )
     return f"select * from old.{table.full_name} where {' or '.join(matches)}" if matches else None
+
+
+def _matches(asked: Asked, column: str, country: str | None) -> str:
+    """SQL that is true where a column holds the identifier.
+
+    A telephone whose full number is known is that number and no other; digits decide for the rest,
+    where only a country code may be missing. An identifier may be of a record of any country.
+    """
+    if asked.kind != "phone":
+        return f"{text_form(column)} = {literal(asked.form)}"
+    number = full_number(asked.value.strip(), asked.country)
+    alike = could_be_one(phone_form(column), literal(asked.form))
+    if number is None:
+        return alike
+    own = "" if country is None else f"and home = coalesce({country}, '')"
+    known = f"exists (select 1 from known_numbers where spelling = {column} {own}"
+    return f"({known} and number = {literal(number)}) or (not {known}) and {alike}))"
 
 
 def _owned_rows(table: Table, asked: Asked) -> str | None:

@@ -14,9 +14,8 @@ from dagster_project.erasure.needles import Needles
 from dagster_project.erasure.raw_columns import (
     KeyColumn,
     contract_columns,
-    erased,
-    identifier_rows,
     learned_columns,
+    row_condition,
 )
 from dagster_project.result_tables import ERASURE_COLUMNS, ERASURES
 from dagster_project.sql_text import literal, quoted
@@ -76,7 +75,7 @@ def mark_raw_rows(
             continue
         names = list(table.columns)
         keys = contract_columns(table.name, names) + learned_columns(columns, table.name, names)
-        found = erased([*(key.condition for key in keys), *identifier_rows(names)])
+        found = row_condition(table.name, keys, names)
         known = f"select row_number from gone_rows where table_name = {literal(table.name)}"
         source = f"old.raw.{quoted(table.name)}"
         unknown = connection.execute(

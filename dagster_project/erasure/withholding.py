@@ -22,18 +22,17 @@ from dagster_project.erasure.keys import (
     key_path,
     keyed_hash,
     load_key,
-    phone_form,
-    phone_of,
     text_form,
 )
 from dagster_project.erasure.raw_columns import (
     KeyColumn,
     contract_columns,
     erased,
-    identifier_rows,
     is_erased,
     learned_columns,
+    row_condition,
 )
+from dagster_project.erasure.telephones import phone_form, phone_of
 from dagster_project.sql_text import literal, quoted
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Withholding:
         """SQL that is true for rows of a raw table that must not be written."""
         names = list(delivered)
         columns = contract_columns(table, names) + learned_columns(self.learned, table, names)
-        return erased([*(column.condition for column in columns), *identifier_rows(names)])
+        return row_condition(table, columns, names)
 
     def selected(self, table: str, part: Part) -> str:
         """The part's relation with e-mails and telephones blanked in columns that are no key.
@@ -92,7 +91,7 @@ class Withholding:
                 self.cursor.execute(
                     f"insert into erased_orders select distinct {order.system}, "
                     f"{quoted(order.name)} from ({part.relation}) "
-                    f"where {erased(column.condition for column in columns)}"
+                    f"where {row_condition(table, columns, names)}"
                 )
 
     def without_lines(self, part: Part) -> Part:

@@ -138,6 +138,9 @@ def keys_of(warehouse, customer_id):
             is_own = (system, key) in own
             (keys if is_own else others).update(value for value in values if value)
     others = {normal(value) for value in others}
+    events = "select event_id from marts.fct_revenue_ledger where customer_id = ?"
+    for (event,) in rows(warehouse, events, [customer_id]):
+        keys |= {event, event.partition(":")[2]}
     orders = "select order_id from marts.fct_orders where customer_id = ?"
     return {
         key

@@ -16,16 +16,10 @@ from dagster_project.backups import BackupError, backup, restore
 from dagster_project.erasure.columns import named
 from dagster_project.erasure.files import Redactor
 from dagster_project.erasure.forget import ask, forget
-from dagster_project.erasure.keys import (
-    ErasureKeyError,
-    define_hash,
-    key_path,
-    keyed_hash,
-    phone_form,
-    phone_of,
-)
+from dagster_project.erasure.keys import ErasureKeyError, define_hash, key_path, keyed_hash
 from dagster_project.erasure.needles import Needles, is_distinctive
 from dagster_project.erasure.search import Asked, UnknownPersonError, the_one
+from dagster_project.erasure.telephones import phone_form, phone_of
 from dagster_project.landing import land
 from dagster_project.warehouse import open_warehouse
 
@@ -65,6 +59,7 @@ def config(tmp_path):
     return types.SimpleNamespace(
         source=source,
         dataset="tiny",
+        identity=types.SimpleNamespace(default_country=None),
         warehouse_path=tmp_path / "work.duckdb",
         published_path=tmp_path / "copy.duckdb",
         storage_path=tmp_path / "storage",
@@ -139,6 +134,68 @@ def test_equal_numbers_of_another_system_are_another_person(config):
     for table in ("raw.orders", "raw.order_items", "staging.orders_checked"):
         orders = f"select source_system, order_id from {table} order by all"
         assert found(config, orders) == kept, table
+
+
+LEDGER = """
+create or replace table marts.fct_revenue_ledger as select * from (values
+    ('c_ana', 'order', 'crm:9', date '2025-01-05', 10.00, 1.00),
+    ('c_ana', 'refund', 'crm:R-1', date '2025-01-07', -4.00, 0.00),
+    ('c_ben', 'order', 'crm:8', date '2025-01-05', 20.00, 2.00),
+    ('c_ben', 'refund', 'crm:9', date '2025-01-08', -5.00, 0.00)
+) as t(customer_id, event_type, event_id, event_date, revenue_amount, margin_amount)
+"""
+MEMORY = """
+insert into models.ledger_events select event_type, event_id, event_date, revenue_amount, 'l', 'f'
+from marts.fct_revenue_ledger
+"""
+
+
+def new_record(config, *row):
+    """One more customer record in the source."""
+    file = config.folder / "customer_records.csv"
+    file.write_text(file.read_text() + ",".join(row) + "\n")
+
+
+def test_a_telephone_of_another_city_is_another_person(config):
+    """Both numbers end in the nine digits 555 1234 and what stands before."""
+    new_record(config, "crm", "21", "dora@mail.us", "+1 212 555 1234", "Dora")
+    new_record(config, "crm", "22", "eve@mail.us", "+1 312 555 1234", "Eve")
+    build(
+        config,
+        [
+            "insert into identity.phone_numbers values ('+1 212 555 1234', '', '+12125551234', "
+            "true), ('+1 312 555 1234', '', '+13125551234', true)",
+            "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+            "values ('crm', '21', 'c_dora'), ('crm', '22', 'c_eve')",
+        ],
+    )
+    map_persons(config)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{config.warehouse_path}' as old (read_only)")
+        for country, asked in ((None, "+1 (312) 555-1234"), ("US", "312 555 1234")):
+            found_person = the_one(connection, Asked("phone", asked, country))
+            assert found_person == ("customer_id", "c_eve"), asked
+        with pytest.raises(UnknownPersonError):
+            the_one(connection, Asked("phone", "+1 412 555 1234"))
+    erase(config, "c_dora")
+    rest = (
+        "select source_record_id from raw.customer_records where source_system = 'crm' order by 1"
+    )
+    assert found(config, rest) == [("17",), ("18",), ("22",)]
+    # Later: a neighbour of the same last digits, and the number's next owner.
+    new_record(config, "crm", "23", "fay@mail.us", "+1 412 555 1234", "Fay")
+    new_record(config, "crm", "24", "gil@mail.us", "+1 212 555 1234", "Gil")
+    build(config)
+    assert found(config, rest) == [("17",), ("18",), ("22",), ("23",), ("24",)]
+
+
+def test_the_memory_of_the_ledger_forgets_their_orders_and_refunds(config):
+    build(config, [LEDGER, MEMORY])
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = "select event_type, event_id from models.ledger_events order by all"
+    # Refund 9 is somebody else's, although an order 9 was theirs.
+    assert found(config, kept) == [("order", "crm:8"), ("refund", "crm:9")]
 
 
 def test_landing_withholds_the_erased_and_counts_them(config):
@@ -241,6 +298,13 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     }
     with pytest.raises(BackupError, match="no backup"):
         restore(config, config.backups_path / "other.duckdb")
+    # What is landed would stay landed, the erased among it.
+    with pytest.raises(BackupError, match="persons already .identity.person_names"):
+        restore(config, file)
+    with open_warehouse(config.warehouse_path) as warehouse:
+        warehouse.connection.execute("delete from identity.person_names")
+    with pytest.raises(BackupError, match="landed data already .raw.landed_tables"):
+        restore(config, file)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +364,7 @@ def test_only_what_can_mean_nothing_else_is_searched_in_text():
 
 
 def test_logs_lose_the_name_in_any_spelling_and_nothing_else():
-    redactor = Redactor.of(Needles(("ana@mail.es",), ("600111222",)))
+    redactor = Redactor.of(Needles(("ana@mail.es",), ("34600111222", "600111222")))
     log = b'{"a": "\\nANA@mail.es", "b": "+34 600-111 222", "c": 1600111222000}'
     assert redactor.finds(log)
     assert redactor.without(log) == b'{"a": "\\n[erased]", "b": "[erased]", "c": 1600111222000}'
