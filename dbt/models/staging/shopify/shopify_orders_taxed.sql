@@ -17,7 +17,7 @@ gift_cards as (
     select
         {{ clean_text('order_id') }} as order_id,
         sum({{ shopify_line_amount() }}) as gift_card_amount
-    from {{ source('raw', 'shopify_order_line') }}
+    from {{ latest_rows(source('raw', 'shopify_order_line'), ['order_id', 'id']) }} as lines
     where {{ cast_text('gift_card', 'boolean') }}
     group by {{ clean_text('order_id') }}
 ),
