@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import duckdb
 
+from dagster_project.landing.consent_words import GRANTING, PURPOSES, consent_word
 from dagster_project.landing.delivery import quoted
 from dagster_project.source_contract import Column, ColumnType, Shape
 
@@ -37,6 +38,8 @@ def filled(column: Column) -> str:
 def readable(column: Column) -> str:
     """The value of a column as staging casts it, NULL when it cannot be read."""
     text = filled(column)
+    if column.name == "is_granted":
+        text = consent_word(text, GRANTING)
     if column.type in ("decimal", "double"):
         text = _number_text(text)
     value = f"try_cast({text} as {_CASTS[column.type]})"
@@ -73,9 +76,14 @@ def rows_set_aside(
     if shape.any_of:
         named = ", ".join([*(filled(there[n]) for n in shape.any_of if n in there), "null"])
         tests.append((f"coalesce({named}) is null", "missing_customer"))
+    key_texts = {name: filled(there[name]) for name in shape.key}
+    if "purpose" in there:
+        key_texts["purpose"] = consent_word(key_texts["purpose"], PURPOSES)
+        tests.append((f"{key_texts['purpose']} is null", "unknown_purpose"))
     rule = "case " + " ".join(f"when {test} then '{name}'" for test, name in tests) + " end"
     key = ", ".join(
-        filled(there[n]) if there[n].type == "text" else readable(there[n]) for n in shape.key
+        text if there[name].type == "text" else readable(there[name])
+        for name, text in key_texts.items()
     )
     counted = connection.execute(
         f"with judged as (select {rule} as rule, ({key}) as row_key from ({rows})) "

@@ -66,7 +66,7 @@
     {{ return({
         'text': dbt.type_string(), 'code': dbt.type_string(), 'timestamp': 'timestamp', 'date': 'date',
         'money': 'decimal(18, 4)', 'rate': 'decimal(18, 8)', 'number': 'decimal(18, 6)',
-        'integer': 'bigint', 'boolean': 'boolean', 'double': 'double',
+        'purpose': dbt.type_string(), 'granting': 'boolean', 'integer': 'bigint', 'boolean': 'boolean', 'double': 'double',
     }[logical_type]) }}
 {%- endmacro %}
 
@@ -74,6 +74,8 @@
     {%- set text = clean_text(value) -%}
     {%- if logical_type == 'text' -%} {{ text }}
     {%- elif logical_type == 'code' -%} upper({{ text }})
+    {%- elif logical_type == 'purpose' -%} {{ consent_word(value, 'purpose') }}
+    {%- elif logical_type == 'granting' -%} cast({{ consent_word(value, 'granting') }} as boolean)
     {%- elif logical_type == 'timestamp' -%} {{ plausible(to_utc_timestamp(value), 'timestamp') }}
     {%- elif logical_type == 'date' -%} cast({{ plausible(try_cast(text, 'timestamp'), 'date') }} as date)
     {%- elif logical_type == 'double' -%} cast({{ try_cast(number_text(text), warehouse_type('number')) }} as double)

@@ -1,6 +1,10 @@
+{# What a company lays down under the shape's own name it has decided: it stands before the rows that a mapping
+   makes of a known system, whatever the names of the tables. #}
+{% macro own_table_first(shape) -%} case when source_table = '{{ shape }}' then 0 else 1 end {%- endmacro %}
+
 {# One row per row received: typed columns, the first rule broken and why (NULL when accepted), and the
-   row as JSON when a rule was broken. Of rows with one key the content that landed last wins: other
-   contents are `superseded`, repetitions of the same content `duplicate`.
+   row as JSON when a rule was broken. Of rows with one key the shape's own table wins, then the content that
+   landed last: other contents are `superseded`, repetitions of the same content `duplicate`.
    `relations`: mapping views of the shape; those in `refusing` also say which rows they refuse and why.
    `currency_day`: timestamp column whose day needs a rate. #}
 {% macro checked_shape(shape, relations, currency_day=none, rates=none, refusing=[]) -%}
@@ -83,11 +87,17 @@ repetitions as (
         source_row_number,
         key_hash,
         row_number() over (
-            partition by {{ keys | join(', ') }}, content order by source_table, source_row_number
+            partition by {{ keys | join(', ') }}, content
+            order by {{ own_table_first(shape) }}, source_table, source_row_number
         ) as repetition,
         content = first_value(content) over (
-            partition by {{ keys | join(', ') }} order by source_table desc, source_row_number desc
-        ) as is_latest_content
+            partition by {{ keys | join(', ') }}
+            order by {{ own_table_first(shape) }}, source_row_number desc, source_table
+        ) as is_latest_content,
+        first_value(source_table) over (
+            partition by {{ keys | join(', ') }}
+            order by {{ own_table_first(shape) }}, source_row_number desc, source_table
+        ) as latest_table
     from contents
 ),
 judged as (
@@ -98,8 +108,10 @@ judged as (
             when not is_latest_content then 'superseded'
         end) as failed_rule,
         coalesce(broken_reason, case
-            when repetition > 1 then 'an earlier row has the same key and the same values'
-            when not is_latest_content then 'a row landed later has the same key and other values'
+            when repetition > 1 then 'another row has the same key and the same values'
+            when not is_latest_content and latest_table = tested.source_table
+                then 'a row landed later has the same key and other values'
+            when not is_latest_content then 'a row of ' || latest_table || ' has the same key and other values'
         end) as reason
     from tested
     left join repetitions

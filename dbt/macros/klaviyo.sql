@@ -29,6 +29,21 @@
     end
 {%- endmacro %}
 
+{# What all events of one message to one person share. A flow sends its messages again and again: the day of
+   the sending, the last one up to the event, tells them apart. Events of no message stand alone. #}
+{% macro klaviyo_message_id() -%}
+    case
+        when flow_message_id is not null then person_id || ':' || flow_message_id || ':' || coalesce(cast(cast(coalesce(
+            max(case when event_type = 'sent' then occurred_at end) over (
+                partition by person_id, flow_message_id order by occurred_at rows between unbounded preceding and current row
+            ),
+            occurred_at
+        ) as date) as {{ dbt.type_string() }}), 'no day')
+        when campaign_id is not null then person_id || ':' || campaign_id
+        else event_id
+    end
+{%- endmacro %}
+
 {# Condition on raw.klaviyo_event, with the name taken from the metric where the event has none. #}
 {% macro klaviyo_is(shape) -%}
     lower(trim(coalesce({{ clean_text('type') }}, (

@@ -2,7 +2,7 @@
 {% macro row_rules(shape, currency_day=none) -%}
     {%- set columns = shape_columns(shape) -%}
     {%- set unreadable = {
-        'timestamp': 'bad_timestamp', 'date': 'bad_timestamp', 'boolean': 'bad_boolean', 'money': 'bad_number',
+        'timestamp': 'bad_timestamp', 'date': 'bad_timestamp', 'boolean': 'bad_boolean', 'granting': 'bad_boolean', 'money': 'bad_number',
         'rate': 'bad_number', 'number': 'bad_number', 'double': 'bad_number', 'integer': 'bad_number',
     } -%}
     {%- set rules = [] -%}
@@ -28,6 +28,10 @@
         {%- do rules.append({'when': "typed.currency_code <> '" ~ var('reporting_currency') ~ "' and rates.currency_code is null",
             'rule': 'unknown_currency',
             'reason': "'exchange_rates has no rate on or before that day for ' || typed.currency_code"}) -%}
+    {%- endif -%}
+    {%- if shape == 'consents' -%}
+        {%- do rules.append({'when': 'purpose is null', 'rule': 'unknown_purpose',
+            'reason': "'purpose is none of " ~ (consent_words('purpose') | join(', ')) ~ ": ' || coalesce(received_purpose, 'empty')"}) -%}
     {%- endif -%}
     {%- if shape == 'identity_overrides' -%}
         {%- do rules.append({'when': "lower(coalesce(typed.decision, '')) not in ('always', 'never')",

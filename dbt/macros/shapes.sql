@@ -2,7 +2,8 @@
    dagster_project/sources/shapes.yml, and a test compares the names.
    Roles: key (never empty, unique), required (never empty), strict (may be empty, but a value that
    cannot be read sends the row to quarantine). Without a role an unreadable value becomes NULL.
-   Types: code is upper-case text; money is an amount that may not be negative. #}
+   Types: code is upper-case text; money is an amount that may not be negative; purpose and granting are words
+   of a consent (consents.sql). #}
 {% macro shape_columns(shape) -%}
     {%- set contract = {
         'customer_records': 'source_system text key, source_record_id text key, email text, phone text, loyalty_id text,
@@ -36,8 +37,8 @@
         'action_exposures': 'action_id text key, source_system text key, source_record_id text key,
             assigned_at timestamp key, arm text, assignment_probability double, is_delivered boolean,
             is_redeemed boolean',
-        'consents': 'source_system text key, source_record_id text key, purpose text key, changed_at timestamp key,
-            is_granted boolean required',
+        'consents': 'source_system text key, source_record_id text key, purpose purpose key, changed_at timestamp key,
+            is_granted granting required',
         'erasure_requests': 'request_id text key, identifier_type text, identifier_value text, requested_at timestamp',
         'exchange_rates': 'rate_date date key, currency_code code key, rate_to_reporting rate required',
         'contracts': 'contract_id text key, source_system text, source_record_id text, plan text, started_on date,

@@ -4,12 +4,14 @@ Add a defect here that check-source should have told.
 What landing does with it stays out.
 """
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from dagster_project.config import load_config
+from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.landing import SourceReport, check_source
+from dagster_project.landing.consent_words import GRANTING, PURPOSES
 
 CUSTOMERS = """source_system,source_record_id,created_at,birth_date,is_test,acquisition_cost_amount
 shop,r1,2024-01-01,1980-02-30,yes,1.50
@@ -101,3 +103,25 @@ def test_a_mapped_source_says_which_shapes_it_fills(tmp_path: Path) -> None:
     assert report.unused == ("shopify_order_tag.csv",)
     assert not {"orders", "customer_records", "consents"} & set(report.missing_shapes)
     assert "shopify_customer" in report.text() and "after mapping" in report.text()
+
+
+CONSENTS = """source_system,source_record_id,purpose,changed_at,is_granted
+shop,r1,Location,2024-01-01,granted
+shop,r1,geo,2024-01-01,granted
+shop,r1,Marketing-Email,2024-01-01,opt-out
+shop,r1,telepathy,2024-01-01,no
+shop,r1,sms,2024-01-01,perhaps
+"""
+
+
+def test_words_of_consents_are_read_as_staging_reads_them(tmp_path: Path) -> None:
+    text = checked(tmp_path, consents=CONSENTS).text()
+    assert "consents: unknown_purpose: 1" in text
+    assert "consents: bad_boolean: 1, for example is_granted 'perhaps'" in text
+    assert "consents: repeated_key: 1" in text
+    macro = (PROJECT_ROOT / "dbt" / "macros" / "consents.sql").read_text()
+    words = ast.literal_eval(macro.split("return(")[1].split("[kind]")[0])
+    assert words == {
+        kind: {word: list(texts) for word, texts in known.items()}
+        for kind, known in (("purpose", PURPOSES), ("granting", GRANTING))
+    }

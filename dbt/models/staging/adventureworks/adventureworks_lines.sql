@@ -1,5 +1,6 @@
 -- Lines carry no price, so each is worth the product's present price times its units. Two order numbers
--- (SO62019 and SO72019) stand for the orders of two customers each: number and customer make the order.
+-- (SO62019 and SO72019) stand for the orders of two customers each: number and customer make the order. The
+-- order's date is a day stored as midnight, which as an instant would be the day before in America.
 with products as (
     select
         {{ clean_text('productkey') }} as product_key,
@@ -14,7 +15,7 @@ select
     {{ clean_text('sales.orderlineitem') }} as line_number,
     {{ clean_text('sales.customerkey') }} as source_record_id,
     'AW-' || {{ clean_text('sales.productkey') }} as product_id,
-    sales.orderdate as ordered_at_text,
+    substr(trim(sales.orderdate), 1, 10) as ordered_at_text,
     {{ clean_text('sales.territorykey') }} as store_id,
     {{ clean_text('sales.orderquantity') }} as quantity,
     {{ plausible(try_cast('cast(' ~ cast_text('sales.orderquantity', 'number') ~ ' as decimal(18, 3)) * products.price_amount', 'decimal(18, 4)'), 'money') }} as line_amount,

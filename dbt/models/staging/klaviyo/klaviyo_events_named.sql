@@ -7,6 +7,8 @@ select
     events.id as event_id,
     events.person_id,
     coalesce(events.campaign_id, events.flow_id) as action_id,
+    {{ clean_text('events.campaign_id') }} as campaign_id,
+    {{ clean_text('events.flow_message_id') }} as flow_message_id,
     events.datetime as occurred_at_text,
     coalesce({{ clean_text('events.type') }}, metrics.name) as event_name,
     events.property_product_id as product_id,

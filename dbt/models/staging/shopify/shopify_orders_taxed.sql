@@ -1,6 +1,7 @@
 -- Money of an order without tax, from which orders, lines and refunds are mapped alike. Where prices include
 -- tax (taxes_included) the goods' part of total_tax is taken out: total_tax x subtotal / total, exact while
--- goods and shipping bear one rate, because the order does not split its tax.
+-- goods and shipping bear one rate, because the order does not split its tax. Discounts are what lies between
+-- the lines and subtotal_price: total_discounts holds those on shipping too, and is taken without a subtotal.
 with amounts as (
     select
         _row_number,
@@ -17,7 +18,7 @@ gift_cards as (
     select
         {{ clean_text('order_id') }} as order_id,
         sum({{ shopify_line_amount() }}) as gift_card_amount
-    from {{ source('raw', 'shopify_order_line') }}
+    from {{ latest_rows(source('raw', 'shopify_order_line'), ['order_id', 'id']) }} as lines
     where {{ cast_text('gift_card', 'boolean') }}
     group by {{ clean_text('order_id') }}
 ),
@@ -40,7 +41,10 @@ select
     order_id,
     is_tax_included,
     line_items_amount - gift_card_amount - coalesce(goods_tax_amount, 0) as gross_amount,
-    discount_amount,
+    case
+        when subtotal_amount <= line_items_amount then line_items_amount - subtotal_amount
+        else discount_amount
+    end as discount_amount,
     tax_amount,
     {{ at_least_zero('total_amount - subtotal_amount - case when is_tax_included then tax_amount - goods_tax_amount else tax_amount end') }}
         as shipping_amount

@@ -6,12 +6,14 @@ with lines as (
     from {{ source('raw', 'shopify_order_line') }}
 ),
 totals as (
-    select order_id, sum(line_amount) as goods_amount from lines where not is_gift_card group by order_id
+    select order_id, sum(line_amount) as goods_amount
+    from {{ latest_rows('lines', ['order_id', 'id']) }} as latest
+    where not is_gift_card
+    group by order_id
 ),
 orders as (
-    select order_id, max(gross_amount - discount_amount) as net_amount
-    from {{ ref('shopify_orders_taxed') }}
-    group by order_id
+    select order_id, gross_amount - discount_amount as net_amount
+    from {{ latest_rows(ref('shopify_orders_taxed'), ['order_id']) }} as latest
 ),
 costs as (
     select variants.id as variant_id, min(items.cost) as cost

@@ -1,5 +1,5 @@
 -- Amounts come from the order itself (shopify_orders_taxed): gross is total_line_items_price without gift
--- cards and tax, discounts are total_discounts, shipping is what remains of total_price. An order with
+-- cards and tax, discounts what subtotal_price takes off, shipping is what remains of total_price. An order with
 -- refunds stays paid, since refunds come as their own rows; one that is cancelled, voided, a test or not
 -- yet paid has a status that does not count. Not mapped: tips, duties, addresses, payments.
 with codes as (

@@ -7,9 +7,8 @@ with refunds as (
     group by id
 ),
 orders as (
-    select order_id, max(case when is_tax_included then 1 else 0 end) = 1 as is_tax_included
-    from {{ ref('shopify_orders_taxed') }}
-    group by order_id
+    select order_id, is_tax_included
+    from {{ latest_rows(ref('shopify_orders_taxed'), ['order_id']) }} as latest
 ),
 gift_cards as (
     select distinct id from {{ source('raw', 'shopify_order_line') }} where {{ cast_text('gift_card', 'boolean') }}
