@@ -51,7 +51,8 @@ def refused_sources(warehouse: Warehouse, config: Config) -> str:
             lines.append(
                 f"{row.source_table} ({row.shape}): {refused:,} of {row.rows_in:,} rows "
                 f"({refused / row.rows_in:.1%}) broke a rule, and {limit:.1%} is the limit. {top}. "
-                f"Read the rows by source_row_number in staging.quarantine; correct the source or its mapping, or raise "
+                f"Read the rows by source_row_number in staging.quarantine; correct the source "
+                f"or its mapping, or raise "
                 f"quality.max_quarantined_share.{row.shape} in config.yml."
             )
     return "\n".join(lines)
