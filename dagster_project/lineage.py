@@ -131,29 +131,38 @@ def step_for(
     return Step(name, as_of_date, fingerprint(name, str(as_of_date), found, settings, code))
 
 
-def begin(context: dg.AssetExecutionContext, warehouse: Warehouse, step: Step) -> bool:
+def begin(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, step: Step, *, unpromotes: bool = True
+) -> bool:
     """Open a step for writing; False when it is current and nobody asked to build it all the same.
 
     What is written down of the last build is struck out first, and a date under work is no longer
     promoted: a build that fails or is killed half way must never pass for the one before it.
+
+    Parameters
+    ----------
+    unpromotes
+        False for a step that promotion does not wait for, such as a measurement that only warns:
+        no later step would promote the date again.
     """
     if step.is_current(warehouse) and context.run.tags.get(FORCE_TAG) != "true":
         return False
-    forget(warehouse, step)
+    forget(warehouse, step, unpromotes=unpromotes)
     return True
 
 
-def forget(warehouse: Warehouse, step: Step) -> None:
-    """Strike out the record of a step, and the promotion of its date."""
+def forget(warehouse: Warehouse, step: Step, *, unpromotes: bool = True) -> None:
+    """Strike out the record of a step, and the promotion of its date where that depends on it."""
     connection = warehouse.connection
     connection.execute(
         f"delete from {TABLE_LINEAGE.full_name} "
         "where table_name = ? and as_of_date is not distinct from ?",
         [step.name, step.as_of_date],
     )
-    connection.execute(
-        f"delete from {PROMOTED_DATES.full_name} where as_of_date = ?", [step.as_of_date]
-    )
+    if unpromotes:
+        connection.execute(
+            f"delete from {PROMOTED_DATES.full_name} where as_of_date = ?", [step.as_of_date]
+        )
 
 
 def record(

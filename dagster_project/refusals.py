@@ -7,6 +7,7 @@ a run is decided in config.yml and tested in the dbt project.
 from __future__ import annotations
 
 from dagster_project.config import Config
+from dagster_project.source_contract import SHAPES
 from dagster_project.warehouse import Warehouse
 
 # Below a hundred rows a share says nothing; the dbt test within_quarantine_limit says the same.
@@ -17,7 +18,9 @@ BALANCE = """
     from staging.reconciliation order by source_table, shape
 """
 RULES = """
-    select failed_rule, count(*) as rows_count, min(reason) as example
+    select
+        failed_rule, count(*) as rows_count,
+        arg_min(reason, source_row_number) as reason, min(source_row_number) as row_number
     from staging.quarantine
     where source_table = ? and shape = ? and failed_rule not in ('duplicate', 'superseded')
     group by failed_rule order by rows_count desc, failed_rule
@@ -41,13 +44,21 @@ def refused_sources(warehouse: Warehouse, config: Config) -> str:
         elif row.rows_in >= MIN_ROWS and refused > limit * row.rows_in:
             rules = warehouse.frame(RULES, [row.source_table, row.shape])
             top = "; ".join(
-                f"{rule.failed_rule} {rule.rows_count:,} (for example: {rule.example})"
+                f"{rule.failed_rule} {rule.rows_count:,} (for example "
+                f"{_column(str(row.shape), str(rule.reason))}row {rule.row_number})"
                 for rule in rules.head(TOP_RULES).itertuples()
             )
             lines.append(
                 f"{row.source_table} ({row.shape}): {refused:,} of {row.rows_in:,} rows "
                 f"({refused / row.rows_in:.1%}) broke a rule, and {limit:.1%} is the limit. {top}. "
-                f"See staging.quarantine; correct the source or its mapping, or raise "
+                f"Read the rows by source_row_number in staging.quarantine; correct the source "
+                f"or its mapping, or raise "
                 f"quality.max_quarantined_share.{row.shape} in config.yml."
             )
     return "\n".join(lines)
+
+
+def _column(shape: str, reason: str) -> str:
+    """The column that a reason begins with; never the value, since run logs outlive erasure."""
+    name = reason.split(" ", 1)[0]
+    return f"{name}, " if name in SHAPES[shape].column_names else ""

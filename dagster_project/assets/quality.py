@@ -61,7 +61,7 @@ def source_freshness(context: dg.AssetExecutionContext, clientela: ClientelaReso
         code = code_hash(__name__)
         step = step_for(warehouse, SOURCE_FRESHNESS.full_name, as_of, inputs, limits, code)
         measured = None
-        if begin(context, warehouse, step):
+        if begin(context, warehouse, step, unpromotes=False):
             found = _freshness(warehouse, as_of, limits)
             warehouse.replace_slice(SOURCE_FRESHNESS, found, {"as_of_date": as_of})
             measured = record(warehouse, step, context.run_id, [SOURCE_FRESHNESS])

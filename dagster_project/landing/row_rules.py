@@ -45,8 +45,9 @@ def readable(column: Column) -> str:
     value = f"try_cast({text} as {_CASTS[column.type]})"
     if column.type in ("timestamp", "date"):
         return f"case when {value} >= '1900-01-01' and {value} < '2200-01-01' then {value} end"
-    if column.name.endswith("_amount"):
-        return f"case when abs({value}) < 1000000000000 then {value} end"
+    if column.type == "decimal":
+        limit = {"rate_to_reporting": 10**6, "quantity": 10**9}.get(column.name, 10**12)
+        return f"case when abs({value}) < {limit} then {value} end"
     return value
 
 

@@ -22,6 +22,8 @@
     replace(replace(lower({{ event_type }}), '-', '_'), ' ', '_') in ({{ quoted_list({
         'product_view': ['product_view', 'product_viewed', 'viewed_product', 'view_item', 'view_product'],
         'cart_add': ['add_to_cart', 'added_to_cart', 'product_added', 'added_product', 'cart_add'],
+        'sent': ['sent', 'sent_email', 'email_sent', 'sent_sms', 'sms_sent', 'delivered', 'delivered_email',
+            'email_delivered', 'received', 'received_email', 'email_received', 'received_sms', 'sms_received'],
         'opened': ['opened', 'open', 'opened_email', 'email_opened', 'email_open'],
         'clicked': ['clicked', 'click', 'clicked_email', 'email_clicked', 'email_click', 'clicked_sms'],
         'unsubscribed': ['unsubscribed', 'unsubscribe', 'unsubscribed_from_list', 'email_unsubscribed', 'marked_email_as_spam'],

@@ -24,12 +24,13 @@
     end
 {%- endmacro %}
 
-{# NULL outside the years 1900-2199 and beyond 10^12: typing errors, on which time zones and decimals overflow. #}
+{# NULL outside the years 1900-2199 and beyond 10^12 of money, 10^9 of other numbers and a rate of 10^6: typing
+   errors, on which time zones and decimals overflow. #}
 {% macro plausible(value, logical_type) -%}
     {%- if logical_type in ['timestamp', 'date'] -%}
     case when {{ value }} >= date '1900-01-01' and {{ value }} < date '2200-01-01' then {{ value }} end
     {%- else -%}
-    case when abs({{ value }}) < 1000000000000 then {{ value }} end
+    case when abs({{ value }}) < {{ {'money': 1000000000000, 'number': 1000000000, 'rate': 1000000}[logical_type] }} then {{ value }} end
     {%- endif -%}
 {%- endmacro %}
 
@@ -79,8 +80,8 @@
     {%- elif logical_type == 'timestamp' -%} {{ plausible(to_utc_timestamp(value), 'timestamp') }}
     {%- elif logical_type == 'date' -%} cast({{ plausible(try_cast(text, 'timestamp'), 'date') }} as date)
     {%- elif logical_type == 'double' -%} cast({{ try_cast(number_text(text), warehouse_type('number')) }} as double)
-    {%- elif logical_type == 'money' -%} {{ plausible(try_cast(number_text(text), warehouse_type('money')), 'money') }}
-    {%- elif logical_type in ['rate', 'number'] -%} {{ try_cast(number_text(text), warehouse_type(logical_type)) }}
+    {%- elif logical_type in ['money', 'rate', 'number'] -%}
+    {{ plausible(try_cast(number_text(text), warehouse_type(logical_type)), logical_type) }}
     {%- else -%} {{ try_cast(text, warehouse_type(logical_type)) }}
     {%- endif -%}
 {%- endmacro %}

@@ -70,9 +70,10 @@
     max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
 {%- endmacro %}
 
-{# Widened first: DuckDB multiplies decimal(18,4) by decimal(18,8) into decimal(18,12) and overflows. #}
+{# Widened first: DuckDB multiplies decimal(18,4) by decimal(18,8) into decimal(18,12) and overflows. What no
+   decimal holds is unknown: a hard cast stopped the whole build without naming the row. #}
 {% macro in_reporting_currency(amount, rate) -%}
-    cast(cast({{ amount }} as decimal(26, 4)) * {{ rate }} as {{ money_type() }})
+    {{ try_cast('cast(' ~ try_cast(amount, 'decimal(18, 4)') ~ ' as decimal(26, 4)) * ' ~ rate, money_type()) }}
 {%- endmacro %}
 
 {% macro quoted_list(values) -%}

@@ -28,6 +28,7 @@ RAW_BOOKKEEPING = """
 RECORDS = ("source_system", "source_record_id", "created_at")
 ORDERS = ("source_system", "order_id", "source_record_id", "ordered_at", "gross_amount")
 REFUNDS = ("source_system", "refund_id", "order_id", "refunded_at", "refund_amount")
+ITEMS = ("source_system", "order_id", "line_number", "quantity", "unit_cost_amount", "net_amount")
 ROWS = {
     ("customer_records", RECORDS): [("crm", "1", "2023-01-01"), ("crm", "2", "2023-01-01")],
     ("orders", ORDERS): [
@@ -37,6 +38,8 @@ ROWS = {
         ("crm", "c", "1", "2023-07-10", "40.00"),
         ("crm", "d", "2", "no date", "40.00"),
     ],
+    # A cost beyond every decimal: intermediate and marts are built all the same.
+    ("order_items", ITEMS): [("crm", "c", "1", "999999999", "999999999999", "40.00")],
     ("refunds", REFUNDS): [("crm", "r", "b", "2023-07-01", "30.00")],
 }
 

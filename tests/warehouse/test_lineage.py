@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from dagster_project.assets.quality import source_freshness
 from dagster_project.lineage import begin, record, step_for
 from dagster_project.result_tables import CUSTOMER_LTV, PROMOTED_DATES
 from dagster_project.warehouse import open_warehouse
@@ -53,6 +54,28 @@ def test_a_date_under_work_is_no_longer_promoted(warehouse):
     assert warehouse.scalar("select count(*) from models.promoted_dates") == 1
     begin(context(), warehouse, step(warehouse, "A"))
     assert warehouse.scalar("select count(*) from models.promoted_dates") == 0
+
+
+def test_measuring_freshness_leaves_a_date_promoted(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIENTELA_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    from dagster_project.resources import ClientelaResource
+
+    promoted = pd.DataFrame(
+        {"as_of_date": [DAY], "is_promoted": True, "reason": "all gates passed"}
+    )
+    with open_warehouse(tmp_path / "w.duckdb") as opened:
+        opened.replace_slice(PROMOTED_DATES, promoted, {})
+        opened.connection.execute(
+            "create table staging.event_days (source_table varchar, shape varchar, event_date date)"
+        )
+        opened.connection.execute(
+            "insert into models.table_lineage (table_name, input_fingerprint) values "
+            "('dbt_staging', 'f')"
+        )
+    resources = {"clientela": ClientelaResource()}
+    assert dg.materialize([source_freshness], partition_key=str(DAY), resources=resources).success
+    with open_warehouse(tmp_path / "w.duckdb") as opened:
+        assert opened.scalar("select count(*) from models.promoted_dates") == 1
 
 
 def test_force_builds_what_is_unchanged(warehouse):

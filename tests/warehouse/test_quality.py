@@ -227,7 +227,8 @@ def test_a_refused_source_is_told_table_rows_rules_and_remedy(warehouse, tmp_pat
     warehouse.connection.execute(
         "create table staging.quarantine as select 'till' as source_table, 'orders' as shape, "
         "case when i < 150 then 'bad_number' when i < 180 then 'bad_timestamp' else 'duplicate' "
-        "end as failed_rule, 'gross_amount cannot be read as money: 12,50' as reason "
+        "end as failed_rule, 'gross_amount cannot be read as money: ana@example.com' as reason, "
+        "i + 1 as source_row_number "
         "from range(200) as numbers(i)"
     )
     text = (PROJECT_ROOT / "config.yml").read_text()
@@ -240,8 +241,11 @@ def test_a_refused_source_is_told_table_rows_rules_and_remedy(warehouse, tmp_pat
     told = refused_sources(warehouse, load_config(file)).splitlines()
     assert [line.split(":")[0] for line in told] == ["refunds (refunds)", "till (orders)"]
     assert "3 unaccounted for" in told[0]
-    for needed in ("180 of 1,000", "18.0%", "5.0%", "bad_number 150", "12,50", "share.orders"):
+    for needed in ("180 of 1,000", "18.0%", "5.0%", "bad_number 150", "gross_amount, row 1)"):
         assert needed in told[1], needed
+    assert "staging.quarantine" in told[1]
+    assert "quality.max_quarantined_share.orders" in told[1]
+    assert "ana@example.com" not in told[1], "the run log keeps what it is told"
     assert "duplicate" not in told[1]
 
 

@@ -16,6 +16,7 @@ select
     customer_id,
     message_id,
     min(event_date) as message_date,
+    min(case when {{ is_event('event_type', 'sent') }} then event_date end) as sent_date,
     min(case when {{ is_event('event_type', 'opened') }} then event_date end) as opened_date,
     min(case when {{ is_event('event_type', 'clicked') }} then event_date end) as clicked_date,
     min(case when {{ is_event('event_type', 'unsubscribed') }} then event_date end) as unsubscribed_date

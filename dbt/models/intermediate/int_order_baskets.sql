@@ -18,15 +18,15 @@ with lines as (
 select
     order_id,
     count(*) as lines_count,
-    cast(sum(net_amount) as {{ money_type() }}) as net_amount,
-    cast(sum(case when quantity > 0 then quantity else 0 end) as decimal(18, 3)) as items_quantity,
+    {{ try_cast('sum(net_amount)', money_type()) }} as net_amount,
+    {{ try_cast('sum(case when quantity > 0 then quantity else 0 end)', 'decimal(18, 3)') }} as items_quantity,
     count(product_id) as product_lines_count,
     count(case when product_id is not null and is_repeat then 1 end) as repeat_lines_count,
     count(usual_price) as priced_lines_count,
     count(case
         when cast(net_amount as double) / nullif(cast(quantity as double), 0) <= usual_price * {{ var('cheap_price_share') }} then 1
     end) as cheap_lines_count,
-    cast(sum(case when usual_price is not null then net_amount end) as {{ money_type() }}) as priced_amount,
-    cast(sum(cast(usual_price * quantity as decimal(18, 4))) as {{ money_type() }}) as usual_amount
+    {{ try_cast('sum(case when usual_price is not null then net_amount end)', money_type()) }} as priced_amount,
+    {{ try_cast('sum(' ~ try_cast('usual_price * quantity', 'decimal(18, 4)') ~ ')', money_type()) }} as usual_amount
 from lines
 group by order_id

@@ -3,7 +3,7 @@ select
     order_id,
     category,
     count(*) as lines_count,
-    cast(sum(net_amount) as {{ money_type() }}) as net_amount,
-    case when count(cost_amount) = count(*) then cast(sum(cost_amount) as {{ money_type() }}) end as cost_amount
+    {{ try_cast('sum(net_amount)', money_type()) }} as net_amount,
+    case when count(cost_amount) = count(*) then {{ try_cast('sum(cost_amount)', money_type()) }} end as cost_amount
 from {{ ref('int_order_items_costed') }}
 group by order_id, category

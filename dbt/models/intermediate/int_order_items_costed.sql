@@ -16,7 +16,7 @@ select
             then {{ in_reporting_currency(
                 'cast(items.unit_cost_amount as decimal(26, 4)) * items.quantity', 'orders.rate_to_reporting'
             ) }}
-        else cast(cast(products.unit_cost_amount as decimal(26, 4)) * items.quantity as {{ money_type() }})
+        else {{ try_cast('cast(products.unit_cost_amount as decimal(26, 4)) * items.quantity', money_type()) }}
     end as cost_amount
 from {{ ref('order_items') }} as items
 inner join {{ ref('int_orders_attributed') }} as orders

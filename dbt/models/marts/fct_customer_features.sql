@@ -9,7 +9,7 @@
     the person allows it), or only where the person allows it. #}
 {%- set taken = {
     'purchases': ['purchase_log_amount_sum', 'first_purchase_log_amount', 'days_between_last_two_purchases'],
-    'value': ['margin_share', 'refund_share'],
+    'value': ['margin_share'],
     'orders': ['average_order_amount', 'max_order_amount', 'order_amount_variation', 'discount_share',
         'discounted_order_share', 'discount_when_discounted_share', 'coupon_order_share', 'online_order_share',
         'app_order_share', 'weekend_order_share'],
@@ -29,7 +29,8 @@
         'acquisition_channel', 'has_email_consent', 'has_sms_consent', 'has_geo_consent', 'has_profiling_consent'],
 } -%}
 {%- set counted = {
-    'delivered.has_items': {'categories': ['categories_count'], 'brands': ['brands_count']},
+    'delivered.has_items and delivered.has_products': {'categories': ['categories_count']},
+    'delivered.has_items and delivered.has_brands': {'brands': ['brands_count']},
     'delivered.has_web_events and allows_profiling': {'touches': ['web_events_30d_count'],
         'web': ['web_sessions_90d_count', 'web_active_days_90d_count', 'product_views_90d_count', 'cart_adds_90d_count']},
     'delivered.has_messages': {'touches': ['messages_7d_count', 'messages_30d_count', 'messages_90d_count']},
@@ -37,7 +38,7 @@
     'delivered.has_visits and allows_location': {'places': ['visits_90d_count', 'places_count']},
 } -%}
 {%- set allowed = {
-    'delivered.has_refunds': {'refunds': ['refunded_order_share', 'refund_recency_days']},
+    'delivered.has_refunds': {'refunds': ['refunded_order_share', 'refund_recency_days'], 'value': ['refund_share']},
     'delivered.has_web_events and allows_profiling': {'web': ['web_recency_days'],
         'before_purchase': ['web_before_purchase_share']},
     'allows_profiling': {'messages': ['message_opened_share', 'message_clicked_share', 'message_opened_recency_days',
