@@ -71,5 +71,23 @@ def test_retailer_figures_are_the_measured_ones():
         if row["horizon_days"] == 180 and row["quantity"] == "revenue"
     }
     assert f"P(0.05 < PIT < 0.95) = {pit['all']:.2f}" in README
-    assert f"precision {retailer['identity']['precision']:.3f}" in README
-    assert f"recall {retailer['identity']['recall']:.3f}" in README
+
+
+def test_linkage_figures_are_the_measured_ones():
+    rows = {(row["data"], row["way"]): row for row in result("linkage")}
+    for data in ("febrl4", "retailer_20k"):
+        ours = rows[data, "clientela"]
+        assert f"precision {ours['precision']:.3f}, recall {ours['recall']:.3f}" in README, data
+    ours = rows["retailer_20k", "clientela"]
+    assert f"{ours['households_merged_count']} of {ours['clusters_predicted']:,} persons" in README
+    exact, plain = (rows["retailer_20k", way] for way in ("exact_identifiers", "splink_defaults"))
+    assert f"{exact['precision']:.3f} and {exact['recall']:.3f}, plain" in README
+    assert f"Splink {plain['precision']:.3f} and {plain['recall']:.3f})" in README
+
+
+def test_bridge_and_fuzz_figures_are_the_measured_ones():
+    fuzz = result("fuzz")
+    claim = f"{fuzz['cases']} fuzzed deliveries through landing and staging: {fuzz['crashes']} crash"
+    assert claim in README
+    assert f"{fuzz['rows_lost']} rows lost" in README
+    assert "9,747,747.93 to 8,201,035.25" in README
