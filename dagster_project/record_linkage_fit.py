@@ -6,6 +6,7 @@ links are followed is decided where persons are resolved.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from models_py.record_linkage import RecordLinkage
 
 MODEL = "record_linkage"
-DATA_END = "select cast(max(ordered_at) as date) from staging.orders"
+# One order dated 2150 would make every version look old, and each landing would be learned anew.
+DATA_END = """
+    select max(cast(ordered_at as date)) from staging.orders where cast(ordered_at as date) <= ?
+"""
 
 
 def linkage_in_force(
@@ -28,12 +32,13 @@ def linkage_in_force(
     settings: IdentitySettings,
     records: pd.DataFrame,
     fingerprint: str,
+    today: dt.date,
 ) -> tuple[RecordLinkage | None, dict[str, object]]:
     """Return the model that finds probable pairs, learned again when due, and what to tell of it.
 
     Records without any name have nothing to compare: then nothing is imported and nothing costs.
     """
-    as_of = warehouse.scalar(DATA_END)
+    as_of = warehouse.connection.execute(DATA_END, [today]).fetchall()[0][0]
     if as_of is None or not records["family_name"].notna().any():
         return None, {"probabilistic_linkage": "skipped: no record carries a name"}
     from models_py.record_linkage import RecordLinkage

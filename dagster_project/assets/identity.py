@@ -4,6 +4,7 @@ Add here the assets of identity resolution that are not SQL. Normalising and gol
 (dbt/models/identity), the probabilistic fit is in record_linkage_fit.py, algorithms in models_py.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -34,7 +35,9 @@ KEY = ["source_system", "source_record_id"]
 PHONES = """
     select phone, coalesce(country_code, '') as country_code from staging.customer_records
     where phone is not null
-    union select phone, '' from staging.orders where phone is not null
+    union select orders.phone, coalesce(records.country_code, '') from staging.orders as orders
+    left join staging.customer_records as records using (source_system, source_record_id)
+    where orders.phone is not null
     union select identifiers.identifier_value, coalesce(records.country_code, '')
     from staging.identifiers as identifiers
     left join staging.customer_records as records using (source_system, source_record_id)
@@ -119,7 +122,14 @@ def customers_map(
         records = ordered_records(warehouse.frame(RECORDS))
         normalised = warehouse.frame(NORMALISED)
         identifiers = warehouse.frame(IDENTIFIERS)
-        model, fitted = linkage_in_force(context, warehouse, settings, normalised, step.fingerprint)
+        model, fitted = linkage_in_force(
+            context,
+            warehouse,
+            settings,
+            normalised,
+            step.fingerprint,
+            clientela.config.yesterday() + dt.timedelta(days=1),
+        )
         decided = warehouse.frame(OVERRIDES)
         found, told = link_persons(
             records, identifiers, normalised, model, settings.target_precision, decided

@@ -94,15 +94,24 @@ SUPERSEDED = ResultTable(
 CHANGE_LOG = ResultTable(
     "identity",
     "change_log",
-    "One row per merge, split, new and retired person, in the order of the runs that saw them.",
+    "One row per merge, split, move between two persons, new and retired person, by run.",
     (
         ("change_number", "BIGINT", "Number of the change, from 1."),
-        ("event_type", "VARCHAR", "merged, split, new or retired."),
-        ("customer_id", "VARCHAR", "The person that stays, or the only one."),
+        (
+            "event_type",
+            "VARCHAR",
+            "merged, split, moved (records left one living person for another), new or retired.",
+        ),
+        (
+            "customer_id",
+            "VARCHAR",
+            "The person that stays or that records moved to, or the only one.",
+        ),
         (
             "other_customer_id",
             "VARCHAR",
-            "merged: the person superseded; split: the person born; else NULL.",
+            "merged: the person superseded; split: the person born; moved: the person left; "
+            "else NULL.",
         ),
         *LINK,
         *PAIR,

@@ -37,7 +37,8 @@ def override_links(records: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.
     if overrides is None or overrides.empty:
         return links_frame(nobody, nobody, "always", "override", -1)
     require_columns(overrides, [*OVERRIDE_COLUMNS, "decision"], "staging.identity_overrides")
-    known = overrides.drop_duplicates([*OVERRIDE_COLUMNS, "decision"])
+    known = overrides.assign(row=np.arange(1, len(overrides) + 1))
+    known = known.drop_duplicates([*OVERRIDE_COLUMNS, "decision"])
     for side in ("left", "right"):
         keys = {f"{side}_{column}": records[column].to_numpy() for column in RECORD_KEY}
         position = pd.DataFrame(keys | {side: np.arange(len(records))})
@@ -47,12 +48,13 @@ def override_links(records: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.
         known["left"].to_numpy(), known["right"].to_numpy(), "always", "override", -1
     )
     links["link_type"] = decision.to_numpy()
+    links["row"] = known["row"].to_numpy()
     is_never = (links["link_type"] == "never").to_numpy()
     links.loc[is_never, "is_linked"] = False
     links.loc[is_never, "refused_because"] = "decided_never"
     links = links.drop_duplicates(["left", "right", "link_type"])
     _refuse_contradictions(records, links)
-    return links.sort_values(["left", "right", "link_type"], ignore_index=True)
+    return links.drop(columns="row").sort_values(["left", "right", "link_type"], ignore_index=True)
 
 
 def _refuse_contradictions(records: pd.DataFrame, links: pd.DataFrame) -> None:
@@ -63,10 +65,11 @@ def _refuse_contradictions(records: pd.DataFrame, links: pd.DataFrame) -> None:
     both = never[person[never["left"].to_numpy()] == person[never["right"].to_numpy()]]
     if both.empty:
         return
-    keys = records[RECORD_KEY].agg("|".join, axis=1).to_numpy()
-    named = [f"{keys[a]} and {keys[b]}" for a, b in zip(both["left"], both["right"], strict=True)]
+    # Rows, not keys: the message goes to the run storage, and a key may be an e-mail address.
+    rows = ", ".join(str(row) for row in sorted(both["row"])[:5])
     raise ValueError(
         f"identity_overrides says of {len(both)} pairs both that they are never one person and, "
-        f"directly or through other records, that they always are: {'; '.join(named[:5])}. "
+        f"directly or through other records, that they always are: "
+        f"rows {rows} of staging.identity_overrides ordered by all columns. "
         "Remove one of the decisions."
     )

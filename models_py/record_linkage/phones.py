@@ -14,6 +14,8 @@ from models_py.frames import require_columns
 
 PHONE_COLUMNS = ["phone", "country_code", "e164", "is_valid"]
 _ALL_ALIKE = re.compile(r"^(\d)\1+$")
+# Codes that people write for countries whose ISO code is another.
+_ALIASES = {"UK": "GB", "EL": "GR"}
 _COUNTED_UP = ("0123456789", "1234567890", "9876543210")
 
 
@@ -25,7 +27,7 @@ def normalise_phones(phones: pd.DataFrame, default_country: str | None = None) -
     phones : DataFrame
         phone (text as received), country_code (ISO 3166 code of the record, '' when unknown).
     default_country : str, optional
-        Country of numbers that name none and whose record names none.
+        Country of numbers that name none and whose record names none that is known.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def normalise_phones(phones: pd.DataFrame, default_country: str | None = None) -
     pairs = phones[["phone", "country_code"]].dropna().drop_duplicates()
     pairs = pairs.sort_values(["phone", "country_code"], ignore_index=True)
     read = [
-        _read(str(phone), str(country) or default_country)
+        _read(str(phone), str(country), default_country)
         for phone, country in pairs.itertuples(index=False)
     ]
     return pairs.assign(
@@ -52,10 +54,12 @@ def normalise_phones(phones: pd.DataFrame, default_country: str | None = None) -
     )
 
 
-def _read(phone: str, country: str | None) -> tuple[str | None, bool]:
+def _read(phone: str, country: str, default_country: str | None) -> tuple[str | None, bool]:
     import phonenumbers
 
-    region = country if country in phonenumbers.SUPPORTED_REGIONS else None
+    written = country.strip().upper()
+    stated = _ALIASES.get(written, written)
+    region = stated if stated in phonenumbers.SUPPORTED_REGIONS else default_country
     try:
         number = phonenumbers.parse(re.sub(r"^\s*00", "+", phone), region)
     except phonenumbers.NumberParseException:

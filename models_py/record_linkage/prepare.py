@@ -68,7 +68,7 @@ def prepare_records(records: pd.DataFrame, extra_columns: Sequence[str] = ()) ->
         prepared[column] = _text(ordered, column)
     _fill_names(prepared)
     prepared["given_nicknames"] = _by_value(prepared["given_name"], _nicknames())
-    prepared["email_name"] = prepared["email"].str.partition("@")[0]
+    prepared["email_name"] = prepared["email"].str.replace(r"@.*", "", regex=True)
     for name in ("given", "family"):
         prepared[f"{name}_sound"] = _by_value(prepared[f"{name}_name"], sound)
     # Names that occur twenty times and in one record of ten thousand are no typing errors.

@@ -61,9 +61,9 @@ def resolve(
     A link is followed unless that would put two records into one person that contradict each other
     or that people decided are never one. The strongest links are followed first: decisions, then
     identifiers in `rule_order`, then pairs by falling probability. A person held together by too
-    few probable links is built again with more support asked (``clusters``). An identifier that contradictory
-    records state joins those that agree; records without a name that state it too (guest orders)
-    stay with one another, since nobody can say whose they are.
+    few probable links is built again with more support asked (``clusters``). An identifier that
+    contradictory records state joins those that agree; records without a name that state it too
+    (guest orders) stay with one another, since nobody can say whose they are.
 
     Parameters
     ----------

@@ -134,6 +134,17 @@ def test_a_merge_keeps_the_older_id_and_a_later_split_brings_the_other_back():
     assert warehouse.superseded.empty
 
 
+def test_a_record_that_moves_between_two_living_persons_is_logged_with_its_link():
+    warehouse = Warehouse()
+    warehouse.run({"a": (1, 1), "b": (1, 2), "c": (2, 3)})
+    link = pd.DataFrame({"left": [0, 1], "right": [1, 2], "is_linked": [False, True]})
+    events = warehouse.run({"a": (1, 1), "b": (2, 2), "c": (2, 3)}, links=link)
+    to, off = warehouse.id_of("c"), warehouse.id_of("a")
+    assert events.to_dict("records") == [
+        {"event_type": "moved", "customer_id": to, "other_customer_id": off, "link": 1}
+    ]
+
+
 def test_a_chain_of_merges_leads_straight_to_the_last_person():
     warehouse = Warehouse()
     warehouse.run({"a": (1, 1), "b": (2, 2), "c": (3, 3)})

@@ -86,6 +86,11 @@ def test_a_single_link_does_not_join_two_crowds() -> None:
     assert {len(group) for group in joined} == {5}
 
 
+def test_no_records_are_no_persons() -> None:
+    persons, told = cluster_pairs(RECORDS.head(0), links_of())
+    assert persons.empty and told.empty
+
+
 def test_row_order_does_not_matter() -> None:
     links = links_of(
         ("1", "2", "probabilistic", 9.0),

@@ -1,6 +1,7 @@
 -- What a record says of a person, spelt so that two spellings of one thing are equal.
 with data_end as (
-    select max(ordered_at) as ended_at from {{ ref('orders') }}
+    -- An order dated 2150 would make everybody older than 115.
+    select max(ordered_at) as ended_at from {{ ref('orders') }} where cast(ordered_at as date) <= current_date
 ),
 other_ids as (
     select source_system, source_record_id, min(identifier_value) as other_id
