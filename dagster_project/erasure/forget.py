@@ -46,6 +46,7 @@ from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
     agree_again,
     count_again,
+    households_again,
     keep_revenue,
     measure_again,
     note_run,
@@ -150,7 +151,8 @@ def forget(
             count_again(connection, "old", renewed, plan.doomed)
             remember(connection, renewed)
             connection.execute(f"delete from {renewed}.{PENDING}")
-            measure_again(connection, renewed, set(report.rows))
+            recounted = households_again(connection, renewed)
+            measure_again(connection, renewed, recounted | set(report.rows))
             note_run(connection, renewed, run_id)
             if left := remaining(connection, renewed, plan.needles, plan.spared):
                 raise RuntimeError(
@@ -236,10 +238,11 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
         if ERASED_REVENUE.full_name in names:
             keep_revenue(renewing, "copied", renewed)
         agree_again(renewing, "copied", renewed)
+        recounted = households_again(renewing, renewed)
         if keeps_erasures:
             remember(renewing, renewed)
         if changed:
-            measure_again(renewing, renewed, changed)
+            measure_again(renewing, renewed, changed | recounted)
         if left := remaining(renewing, renewed, plan.needles):
             raise RuntimeError(f"{path}: columns that still name an erased person: {left}")
 

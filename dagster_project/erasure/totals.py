@@ -18,6 +18,7 @@ from dagster_project.result_tables import (
     TABLE_LINEAGE,
 )
 
+HOUSEHOLDS = "identity.households"
 LEDGER = "marts.fct_revenue_ledger"
 FEATURES = "marts.fct_customer_features"
 RECONCILIATION = "staging.reconciliation"
@@ -67,6 +68,35 @@ def agree_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> No
         "group by as_of_date) as gone "
         f"where gone.as_of_date = kept.as_of_date and check_name = '{OBSERVED}'"
     )
+
+
+def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:
+    """Count the erased out of the households of those who lived with them.
+
+    Returns
+    -------
+    set of str
+        Tables (schema.table) that were written to.
+    """
+    if HOUSEHOLDS not in present(connection, "old"):
+        return set()
+    connection.execute(
+        "create or replace temp table smaller_households as select * from (select customer_id, "
+        "count(*) over (partition by household_id) as persons, persons_count "
+        f"from old.{HOUSEHOLDS} where customer_id not in (select customer_id from gone_customers)) "
+        "where persons < persons_count"
+    )
+    changed = set()
+    for table, columns in present(connection, new).items():
+        for name in ("household_persons_count", "persons_count"):
+            if {"customer_id", name} <= columns and (name[0] == "h" or table == HOUSEHOLDS):
+                written = connection.execute(
+                    f"update {new}.{table} as kept set {name} = persons from smaller_households "
+                    "where smaller_households.customer_id = kept.customer_id "
+                    f"and kept.{name} > persons"
+                ).fetchall()[0][0]
+                changed |= {table} if written else set()
+    return changed
 
 
 def count_again(

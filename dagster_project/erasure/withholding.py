@@ -31,6 +31,7 @@ from dagster_project.erasure.raw_columns import (
     is_erased,
     learned_columns,
     row_condition,
+    trimmed,
 )
 from dagster_project.erasure.telephones import phone_form, phone_of
 from dagster_project.sql_text import literal, quoted
@@ -89,8 +90,8 @@ class Withholding:
                 continue
             for order in orders:
                 self.cursor.execute(
-                    f"insert into erased_orders select distinct {order.system}, "
-                    f"{quoted(order.name)} from ({part.relation}) "
+                    f"insert into erased_orders select distinct {trimmed(order.system)}, "
+                    f"{trimmed(quoted(order.name))} from ({part.relation}) "
                     f"where {row_condition(table, columns, names)}"
                 )
 

@@ -29,6 +29,7 @@ RECORDS = [
     ("crm", "18", "ben@mail.es", "600111222", "Ben"),
     ("till", "17", "cleo@mail.es", None, "Cleo"),
 ]
+RECORD = ("source_system", "source_record_id")
 ORDERS = [
     ("crm", "9001", "17", None, "10"),
     ("crm", "9002", "18", None, "20"),
@@ -189,6 +190,46 @@ def test_a_telephone_of_another_city_is_another_person(config):
     assert found(config, rest) == [("17",), ("18",), ("22",), ("23",), ("24",)]
 
 
+def test_the_living_are_counted_again_in_their_household(config):
+    build(
+        config,
+        [
+            "create or replace table identity.households as select * from (values "
+            "('c_ana', 'h_1', 2), ('c_ben', 'h_1', 2), ('c_cleo', 'h_2', 1)) "
+            "as t(customer_id, household_id, persons_count)",
+            "create or replace table marts.dim_customers as select customer_id, household_id, "
+            "persons_count as household_persons_count from identity.households",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ana")
+    for table in ("identity.households", "marts.dim_customers"):
+        kept = f"select * from {table} order by all"
+        assert found(config, kept) == [("c_ben", "h_1", 1), ("c_cleo", "h_2", 1)], table
+
+
+def test_decisions_and_keys_with_blanks_around_them_are_withheld(config):
+    sides = [f"{side}_{name}" for side in ("left", "right") for name in RECORD]
+    decided = [("crm", "18", "crm", "17", "never"), ("crm", "18", "till", "17", "never")]
+    write(config.folder, "identity_overrides", (*sides, "decision"), decided)
+    build(config)
+    map_persons(config)
+    erase(config, "c_ana")
+    new_record(config, " crm", " 17 ", "", "", "Ana")
+    file = config.folder / "orders.csv"
+    file.write_text(file.read_text() + "crm ,9001 ,,,10,2025-01-05\n crm,9020, 17 ,,1,2025-01-06\n")
+    items = config.folder / "order_items.csv"
+    items.write_text(items.read_text() + "crm, 9020,1\n")
+    build(config)
+    kept = "select source_system, source_record_id from raw.customer_records order by all"
+    assert found(config, kept) == [("crm", "18"), ("till", "17")]
+    for table in ("orders", "order_items"):
+        orders = f"select source_system, order_id from raw.{table} order by all"
+        assert found(config, orders) == [("crm", "9002"), ("till", "9001")], table
+    decisions = "select right_source_system, right_source_record_id from raw.identity_overrides"
+    assert found(config, decisions) == [("till", "17")]
+
+
 def test_the_memory_of_the_ledger_forgets_their_orders_and_refunds(config):
     build(config, [LEDGER, MEMORY])
     map_persons(config)
@@ -299,11 +340,11 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     with pytest.raises(BackupError, match="no backup"):
         restore(config, config.backups_path / "other.duckdb")
     # What is landed would stay landed, the erased among it.
-    with pytest.raises(BackupError, match="persons already .identity.person_names"):
+    with pytest.raises(BackupError, match=r"persons already .identity.person_names"):
         restore(config, file)
     with open_warehouse(config.warehouse_path) as warehouse:
         warehouse.connection.execute("delete from identity.person_names")
-    with pytest.raises(BackupError, match="landed data already .raw.landed_tables"):
+    with pytest.raises(BackupError, match=r"landed data already .raw.landed_tables"):
         restore(config, file)
 
 
