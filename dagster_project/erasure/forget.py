@@ -44,6 +44,7 @@ from dagster_project.erasure.search import (
 )
 from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
+    LEDGER,
     agree_again,
     count_again,
     households_again,
@@ -236,7 +237,8 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
 
     def adjust(renewing: duckdb.DuckDBPyConnection, renewed: str) -> None:
         if ERASED_REVENUE.full_name in names:
-            keep_revenue(renewing, "copied", renewed)
+            source = "copied" if LEDGER in names else "old"
+            keep_revenue(renewing, source, renewed, renewed if source == "copied" else source)
         agree_again(renewing, "copied", renewed)
         recounted = households_again(renewing, renewed)
         if keeps_erasures:

@@ -36,10 +36,13 @@ def present(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, s
     return found
 
 
-def keep_revenue(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
+def keep_revenue(
+    connection: duckdb.DuckDBPyConnection, old: str, new: str, kept_in: str | None = None
+) -> None:
     """Add the erased persons' part of the ledger to the months of models.erased_revenue.
 
-    Ledger plus erased revenue is the company's revenue, before and after.
+    Ledger plus erased revenue is the company's revenue, before and after. `kept_in` is the database
+    whose months are added to, when not `new` itself: a backup has no ledger to say its own.
     """
     tables = present(connection, old)
     if LEDGER not in tables:
@@ -49,7 +52,7 @@ def keep_revenue(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> N
         f"create or replace table {target} as "
         "select event_month, cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount, "
         "cast(sum(margin_amount) as decimal(18, 2)) as margin_amount from ("
-        f"select * from {target} union all "
+        f"select * from {kept_in or new}.{ERASED_REVENUE.full_name} union all "
         "select cast(date_trunc('month', event_date) as date), revenue_amount, margin_amount "
         f"from {old}.{LEDGER} where customer_id in (select customer_id from gone_customers)"
         ") group by event_month order by event_month"

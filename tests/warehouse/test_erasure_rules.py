@@ -137,6 +137,47 @@ def test_equal_numbers_of_another_system_are_another_person(config):
         assert found(config, orders) == kept, table
 
 
+def test_a_broken_line_with_a_telephone_in_parts_is_withheld(config):
+    new_record(config, "crm", "31", "ida@mail.de", "+49 171 123 4567", "Ida")
+    build(
+        config,
+        [
+            "insert into identity.phone_numbers values "
+            "('+49 171 123 4567', '', '+491711234567', true)",
+            "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+            "values ('crm', '31', 'c_ida')",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ida")
+    orders = config.folder / "orders.csv"
+    broken = ["crm,+49 171 123 4567", "crm;0171 1234567", "crm,+49 171 123 9999"]
+    orders.write_text(orders.read_text() + "\n".join(broken) + "\n")
+    build(config)
+    assert found(config, "select raw_line from raw.rejected_lines") == [(broken[2],)]
+
+
+def test_a_person_of_the_past_can_be_forgotten(config):
+    """By an id that was merged into another, and by one that only the ledger of ids knows."""
+    former = [
+        "create or replace table identity.superseded as select * from (values "
+        "('c_old', 'c_ben')) as t(old_customer_id, customer_id)",
+        "create or replace table identity.person_names as select * from (values ('c_retired', "
+        "'x'), ('c_old', 'y'), ('c_ben', 'z')) as t(customer_id, record_hash)",
+    ]
+    build(config, former)
+    map_persons(config)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{config.warehouse_path}' as old (read_only)")
+        for asked, meant in (("c_old", "c_ben"), ("c_retired", "c_retired")):
+            assert the_one(connection, Asked("customer_id", asked)) == ("customer_id", meant)
+    erase(config, "c_retired")
+    names = "select customer_id from identity.person_names order by all"
+    assert found(config, names) == [("c_ben",), ("c_old",)]
+    erase(config, "c_ben")
+    assert found(config, names) == []
+
+
 LEDGER = """
 create or replace table marts.fct_revenue_ledger as select * from (values
     ('c_ana', 'order', 'crm:9', date '2025-01-05', 10.00, 1.00),
@@ -321,6 +362,7 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     map_persons(config)
     with duckdb.connect(str(config.warehouse_path)) as connection:
         connection.execute(names)
+        connection.execute(LEDGER)
     erase(config, "c_cleo")
     file, counts = backup(config, dt.datetime(2025, 6, 30, 5, 0))
     assert file.name == "20250630T050000.duckdb" and counts["identity.person_names"] == 3
@@ -329,6 +371,8 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     assert b"c_ana" not in file.read_bytes()
     config.warehouse_path.unlink()
     restored = restore(config, file)
+    revenue = "select event_month, revenue_amount from models.erased_revenue"
+    assert found(config, revenue) == [(dt.date(2025, 1, 1), 6)]
     assert restored["identity.person_names"] == 1 and restored["identity.erasures"] > 2
     report = build(config)
     # Both are withheld: who is forgotten after a backup is forgotten in it, and by it.
