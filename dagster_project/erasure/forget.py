@@ -17,7 +17,7 @@ import duckdb
 
 from dagster_project.config import Config
 from dagster_project.erasure.columns import Table, tables_of
-from dagster_project.erasure.files import clean_files
+from dagster_project.erasure.files import clean_files, sealed_files
 from dagster_project.erasure.keys import (
     define_hash,
     key_check,
@@ -78,6 +78,7 @@ class Forgotten:
     rows: dict[str, int] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    sealed: list[str] = field(default_factory=list)
     unresolved: dict[str, str] = field(default_factory=dict)
     returning: dict[str, int] = field(default_factory=dict)
 
@@ -143,8 +144,11 @@ def forget(
         for path in _copies(config):
             report.copies[path.name] = _clean_copy(plan, path)
             say(f"{path.name}: {report.copies[path.name]} rows")
-        report.files = clean_files(config, plan.needles, dagster_home)
+        report.files = clean_files(config, plan.needles, dagster_home, plan.connection)
         say(f"other files: {report.files}")
+        report.sealed = [file.name for file in sealed_files(config, dagster_home)]
+        if report.sealed:
+            say(f"check by hand: {', '.join(report.sealed)}")
 
         def adjust(connection: duckdb.DuckDBPyConnection, renewed: str) -> None:
             keep_revenue(connection, "old", renewed)

@@ -178,6 +178,19 @@ def test_a_person_of_the_past_can_be_forgotten(config):
     assert found(config, names) == []
 
 
+def test_exports_lose_the_person_whole_and_archives_are_named(config):
+    build(config)
+    map_persons(config)
+    config.exports_path.mkdir()
+    export = config.exports_path / "audience.duckdb"
+    with duckdb.connect(str(export)) as connection:
+        connection.execute("create table reach as select unnest(['c_ana', 'c_ben']) as customer_id")
+    (config.exports_path / "reach.xlsx").write_bytes(b"PK\x03\x04\0")
+    assert erase(config, "c_ana").sealed == ["reach.xlsx"]
+    with duckdb.connect(str(export), read_only=True) as connection:
+        assert connection.execute("from reach").fetchall() == [("c_ben",)]
+
+
 LEDGER = """
 create or replace table marts.fct_revenue_ledger as select * from (values
     ('c_ana', 'order', 'crm:9', date '2025-01-05', 10.00, 1.00),
