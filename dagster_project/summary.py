@@ -31,6 +31,10 @@ UNKNOWN = """
 WITHHELD = """
     select coalesce(sum(rows_erased), 0), count(*) from raw.landed_tables where rows_erased > 0
 """
+COUNTS_WITHHELD = """
+    select 1 from information_schema.columns
+    where table_schema = 'raw' and table_name = 'landed_tables' and column_name = 'rows_erased'
+"""
 PORTFOLIO = """
     select horizon_days, customers_count, predicted_orders_mean, predicted_revenue_mean,
         predicted_revenue_p05, predicted_revenue_p95, interval_status
@@ -97,7 +101,9 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
         console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
-    withheld, tables = warehouse.connection.execute(WITHHELD).fetchall()[0]
+    # An earlier release landed without counting them; its next run adds the column.
+    counts = warehouse.connection.execute(COUNTS_WITHHELD).fetchall()
+    withheld, tables = warehouse.connection.execute(WITHHELD).fetchall()[0] if counts else (0, 0)
     if withheld:
         console.print(f"Withheld: {withheld:,} rows of {tables} tables name erased persons.")
 

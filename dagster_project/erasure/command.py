@@ -72,6 +72,8 @@ def _lines(config: Config, done: Forgotten, *, is_done: bool) -> list[str]:
             f"Searched {done.files['files_searched']:,} other files of "
             f"{done.files['bytes_searched'] / 1e6:,.1f} MB, changed {done.files['files_changed']}."
         )
+    if done.sealed:
+        lines.append(f"Archives that nobody can search; check by hand: {', '.join(done.sealed)}.")
     for table, rows in done.returning.items():
         lines.append(
             f"raw.{table}: landing will not recognise {_counted(rows, 'row')}, because no column "

@@ -22,11 +22,14 @@ import duckdb
 from dagster_project.config import Config
 from dagster_project.erasure.columns import any_of, mentions
 from dagster_project.erasure.needles import Needles
+from dagster_project.erasure.rewriting import attach, conditions, counted, rewrite
 from dagster_project.sql_text import literal
 
 ERASED = b"[erased]"
 PHONE_SIGNS = b" ().-+"
 LINES = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
+# zip (also spreadsheets), 7z, xz, bzip2, zstd.
+SEALED = (b"PK\x03\x04", b"7z\xbc\xaf", b"\xfd7zXZ", b"BZh", b"(\xb5/\xfd")
 SQLITE = b"SQLite format 3\0"
 
 
@@ -62,7 +65,9 @@ class Redactor:
         return content
 
 
-def clean_files(config: Config, needles: Needles, dagster_home: Path) -> dict[str, int]:
+def clean_files(
+    config: Config, needles: Needles, dagster_home: Path, connection: duckdb.DuckDBPyConnection
+) -> dict[str, int]:
     """Search every file a run may have left and take the erased out; files searched and changed."""
     for leftover in (config.landing_path, Path(f"{config.warehouse_path}.tmp")):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -73,7 +78,7 @@ def clean_files(config: Config, needles: Needles, dagster_home: Path) -> dict[st
         # A log may be rotated away while the others are read.
         with contextlib.suppress(FileNotFoundError):
             counts["bytes_searched"] += file.stat().st_size
-            counts["files_changed"] += _clean(file, redactor, needles)
+            counts["files_changed"] += _clean(file, redactor, needles, connection)
     return counts
 
 
@@ -81,6 +86,8 @@ def files_of(config: Config, dagster_home: Path) -> Iterator[Path]:
     """Files of storage, Dagster and exports, without the company's own source."""
     storage = config.storage_path
     spared = [storage / "source", storage / "truth"]
+    # The warehouse and its copies are rewritten by forget.py.
+    whole = {config.warehouse_path, config.published_path}
     if config.source.path:
         spared.append(Path(config.source.path))
     seen: set[Path] = set()
@@ -90,18 +97,24 @@ def files_of(config: Config, dagster_home: Path) -> Iterator[Path]:
             names[:] = [name for name in names if place / name not in spared]
             for name in sorted(files):
                 file = place / name
-                if file not in seen and not file.is_symlink():
+                if file not in seen | whole and not file.is_symlink():
                     seen.add(file)
                     yield file
 
 
-def _clean(file: Path, redactor: Redactor, needles: Needles) -> bool:
+def _clean(
+    file: Path, redactor: Redactor, needles: Needles, connection: duckdb.DuckDBPyConnection
+) -> bool:
     with file.open("rb") as stream:
         start = stream.read(16)
     if start.startswith(SQLITE):
         return _clean_sqlite(file, redactor)
     if start.startswith(b"PAR1"):
         return _clean_parquet(file, needles)
+    if start[8:12] == b"DUCK":
+        return _clean_duckdb(file, needles, connection)
+    if start.startswith(SEALED):
+        return False
     if file.name.endswith((".db-wal", ".db-shm", ".db-journal")):
         # Part of a SQLite file; its own checkpoint empties it.
         return False
@@ -153,6 +166,26 @@ def _clean_sqlite(file: Path, redactor: Redactor) -> bool:
             connection.execute("vacuum")
             connection.execute("pragma wal_checkpoint(truncate)")
     return changed > 0 or is_left
+
+
+def sealed_files(config: Config, dagster_home: Path) -> list[Path]:
+    """Archives and spreadsheets, whose text is packed: somebody must look into them."""
+    found = []
+    for file in files_of(config, dagster_home):
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:
+            if stream.read(16).startswith(SEALED):
+                found.append(file)
+    return found
+
+
+def _clean_duckdb(file: Path, needles: Needles, connection: duckdb.DuckDBPyConnection) -> bool:
+    attach(connection, file, "exported")
+    doomed = conditions(connection, "exported", needles)
+    if not counted(connection, "exported", doomed):
+        connection.execute("detach exported")
+        return False
+    rewrite(connection, file, "exported", doomed, needles)
+    return True
 
 
 def _clean_parquet(file: Path, needles: Needles) -> bool:

@@ -17,7 +17,7 @@ import duckdb
 
 from dagster_project.config import Config
 from dagster_project.erasure.columns import Table, tables_of
-from dagster_project.erasure.files import clean_files
+from dagster_project.erasure.files import clean_files, sealed_files
 from dagster_project.erasure.keys import (
     define_hash,
     key_check,
@@ -44,8 +44,10 @@ from dagster_project.erasure.search import (
 )
 from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
+    LEDGER,
     agree_again,
     count_again,
+    households_again,
     keep_revenue,
     measure_again,
     note_run,
@@ -76,6 +78,7 @@ class Forgotten:
     rows: dict[str, int] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    sealed: list[str] = field(default_factory=list)
     unresolved: dict[str, str] = field(default_factory=dict)
     returning: dict[str, int] = field(default_factory=dict)
 
@@ -141,8 +144,11 @@ def forget(
         for path in _copies(config):
             report.copies[path.name] = _clean_copy(plan, path)
             say(f"{path.name}: {report.copies[path.name]} rows")
-        report.files = clean_files(config, plan.needles, dagster_home)
+        report.files = clean_files(config, plan.needles, dagster_home, plan.connection)
         say(f"other files: {report.files}")
+        report.sealed = [file.name for file in sealed_files(config, dagster_home)]
+        if report.sealed:
+            say(f"check by hand: {', '.join(report.sealed)}")
 
         def adjust(connection: duckdb.DuckDBPyConnection, renewed: str) -> None:
             keep_revenue(connection, "old", renewed)
@@ -150,7 +156,8 @@ def forget(
             count_again(connection, "old", renewed, plan.doomed)
             remember(connection, renewed)
             connection.execute(f"delete from {renewed}.{PENDING}")
-            measure_again(connection, renewed, set(report.rows))
+            recounted = households_again(connection, renewed)
+            measure_again(connection, renewed, recounted | set(report.rows))
             note_run(connection, renewed, run_id)
             if left := remaining(connection, renewed, plan.needles, plan.spared):
                 raise RuntimeError(
@@ -234,12 +241,14 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
 
     def adjust(renewing: duckdb.DuckDBPyConnection, renewed: str) -> None:
         if ERASED_REVENUE.full_name in names:
-            keep_revenue(renewing, "copied", renewed)
+            source = "copied" if LEDGER in names else "old"
+            keep_revenue(renewing, source, renewed, renewed if source == "copied" else source)
         agree_again(renewing, "copied", renewed)
+        recounted = households_again(renewing, renewed)
         if keeps_erasures:
             remember(renewing, renewed)
         if changed:
-            measure_again(renewing, renewed, changed)
+            measure_again(renewing, renewed, changed | recounted)
         if left := remaining(renewing, renewed, plan.needles):
             raise RuntimeError(f"{path}: columns that still name an erased person: {left}")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dagster_project.erasure.columns import KEY_TYPES, Table, any_of
+from dagster_project.erasure.columns import KEY_TYPES, Table, any_of, named
 from dagster_project.erasure.keys import text_form
 from dagster_project.erasure.telephones import phone_form
 from dagster_project.source_contract import SHAPES
@@ -39,13 +39,15 @@ class KeyColumn:
             return is_erased("text", text_form(column))
         if self.key_type == "phone":
             return is_erased("phone", phone_form(column))
+        # Staging trims its keys, so blanks around them make no other record.
+        key, system = trimmed(column), trimmed(self.system)
         if self.key_type == "request":
-            return is_erased("request", column)
-        found = is_erased(self.key_type, f"{self.system} || '|' || {column}")
+            return is_erased("request", key)
+        found = is_erased(self.key_type, f"{system} || '|' || {key}")
         if self.key_type == "record":
-            lone = is_erased("record_id", column)
-            return f"({found} or ({self.system} is null and {lone}))"
-        seen = f"({self.system}, {column}) in (select (source_system, order_id) from erased_orders)"
+            lone = is_erased("record_id", key)
+            return f"({found} or ({system} is null and {lone}))"
+        seen = f"({system}, {key}) in (select (source_system, order_id) from erased_orders)"
         return f"({found} or {seen})"
 
 
@@ -53,8 +55,14 @@ def contract_columns(table: str, delivered: Iterable[str]) -> list[KeyColumn]:
     """Key columns of a table that is named after a shape."""
     if table not in SHAPES:
         return []
-    system = "source_system" if "source_system" in set(delivered) else "null"
-    found = [KeyColumn(name, ROLES[name], system) for name in delivered if name in ROLES]
+    columns = dict.fromkeys(delivered, "VARCHAR")
+    # The left and right records of a decision are records too.
+    found = [
+        KeyColumn(name, key_type, quoted(system) if system else "null")
+        for role, key_type in ROLES.items()
+        for name, system in named(columns, role)
+        if name in SHAPES[table].column_names
+    ]
     # request_id is a key of the company's own; the identifier beside it may be shared with others.
     found += [KeyColumn(name, "request") for name in delivered if name == "request_id"]
     return found
@@ -133,7 +141,7 @@ def _agreeing(
         return []
     measures = [f"count(staged.{quoted(role)})" for role in roles]
     measures += [
-        f"count(*) filter (raw_row.{quoted(column)} = staged.{quoted(role)})"
+        f"count(*) filter (trim(raw_row.{quoted(column)}) = staged.{quoted(role)})"
         for role in roles
         for column in columns
     ]
@@ -165,6 +173,11 @@ def _agreeing(
 def _are_sisters(table: str, other: str) -> bool:
     """Whether two raw tables come from one source, whose name both begin with."""
     return table not in SHAPES and table.split("_")[0] == other.split("_")[0]
+
+
+def trimmed(column: str) -> str:
+    """SQL of a key as staging keeps it (clean_text)."""
+    return f"nullif(trim({column}), '')"
 
 
 def is_erased(key_type: str, value: str) -> str:

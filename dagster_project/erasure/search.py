@@ -51,7 +51,9 @@ class Asked:
 def persons_with(connection: duckdb.DuckDBPyConnection, asked: Asked) -> list[str]:
     """Ids of the persons in the warehouse attached as `old` who have the identifier."""
     if asked.kind == "customer_id":
-        return _ids(connection, "customer_id = ?", [asked.value])
+        return _ids(connection, "customer_id = ?", [asked.value]) or _former(
+            connection, asked.value
+        )
     if asked.kind == "source_record_id":
         return _ids(connection, "source_record_id = ? and source_system <> 'device'", [asked.value])
     if asked.kind == "record":
@@ -137,6 +139,21 @@ def know_numbers(connection: duckdb.DuckDBPyConnection) -> None:
             "insert into known_numbers select phone, country_code, ltrim(e164, '+') "
             f"from old.{PHONES} where e164 is not null"
         )
+
+
+def _former(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[str]:
+    """The person an id was merged into, or the id itself when only the ledger of ids knows it."""
+    present = {f"{table.schema}.{table.name}" for table in tables_of(connection, "old")}
+    for table, former in (("superseded", "old_customer_id"), ("person_names", "customer_id")):
+        if f"identity.{table}" not in present:
+            continue
+        found = connection.execute(
+            f"select distinct customer_id from old.identity.{table} where {former} = ? order by 1",
+            [customer_id],
+        ).fetchall()
+        if found:
+            return [row[0] for row in found]
+    return []
 
 
 def _staged(connection: duckdb.DuckDBPyConnection) -> list[Table]:

@@ -18,6 +18,7 @@ from dagster_project.result_tables import (
     TABLE_LINEAGE,
 )
 
+HOUSEHOLDS = "identity.households"
 LEDGER = "marts.fct_revenue_ledger"
 FEATURES = "marts.fct_customer_features"
 RECONCILIATION = "staging.reconciliation"
@@ -35,10 +36,13 @@ def present(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, s
     return found
 
 
-def keep_revenue(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
+def keep_revenue(
+    connection: duckdb.DuckDBPyConnection, old: str, new: str, kept_in: str | None = None
+) -> None:
     """Add the erased persons' part of the ledger to the months of models.erased_revenue.
 
-    Ledger plus erased revenue is the company's revenue, before and after.
+    Ledger plus erased revenue is the company's revenue, before and after. `kept_in` is the database
+    whose months are added to, when not `new` itself: a backup has no ledger to say its own.
     """
     tables = present(connection, old)
     if LEDGER not in tables:
@@ -48,7 +52,7 @@ def keep_revenue(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> N
         f"create or replace table {target} as "
         "select event_month, cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount, "
         "cast(sum(margin_amount) as decimal(18, 2)) as margin_amount from ("
-        f"select * from {target} union all "
+        f"select * from {kept_in or new}.{ERASED_REVENUE.full_name} union all "
         "select cast(date_trunc('month', event_date) as date), revenue_amount, margin_amount "
         f"from {old}.{LEDGER} where customer_id in (select customer_id from gone_customers)"
         ") group by event_month order by event_month"
@@ -67,6 +71,35 @@ def agree_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> No
         "group by as_of_date) as gone "
         f"where gone.as_of_date = kept.as_of_date and check_name = '{OBSERVED}'"
     )
+
+
+def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:
+    """Count the erased out of the households of those who lived with them.
+
+    Returns
+    -------
+    set of str
+        Tables (schema.table) that were written to.
+    """
+    if HOUSEHOLDS not in present(connection, "old"):
+        return set()
+    connection.execute(
+        "create or replace temp table smaller_households as select * from (select customer_id, "
+        "count(*) over (partition by household_id) as persons, persons_count "
+        f"from old.{HOUSEHOLDS} where customer_id not in (select customer_id from gone_customers)) "
+        "where persons < persons_count"
+    )
+    changed = set()
+    for table, columns in present(connection, new).items():
+        for name in ("household_persons_count", "persons_count"):
+            if {"customer_id", name} <= columns and (name[0] == "h" or table == HOUSEHOLDS):
+                written = connection.execute(
+                    f"update {new}.{table} as kept set {name} = persons from smaller_households "
+                    "where smaller_households.customer_id = kept.customer_id "
+                    f"and kept.{name} > persons"
+                ).fetchall()[0][0]
+                changed |= {table} if written else set()
+    return changed
 
 
 def count_again(

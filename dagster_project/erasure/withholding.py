@@ -31,6 +31,7 @@ from dagster_project.erasure.raw_columns import (
     is_erased,
     learned_columns,
     row_condition,
+    trimmed,
 )
 from dagster_project.erasure.telephones import phone_form, phone_of
 from dagster_project.sql_text import literal, quoted
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from dagster_project.landing.delivery import Part
     from dagster_project.source_contract import Shape
 
+# Telephones are written with blanks and brackets in them.
+NUMBERS = re.compile(r"\+?[0-9(][0-9 ().-]{5,22}[0-9]")
 TOKENS = re.compile(r"[^\s,;|\"'<>()]+")
 # A short number in a broken line may be anything; only in its own column is it a record.
 TOKEN_LENGTH_MIN = 5
@@ -89,8 +92,8 @@ class Withholding:
                 continue
             for order in orders:
                 self.cursor.execute(
-                    f"insert into erased_orders select distinct {order.system}, "
-                    f"{quoted(order.name)} from ({part.relation}) "
+                    f"insert into erased_orders select distinct {trimmed(order.system)}, "
+                    f"{trimmed(quoted(order.name))} from ({part.relation}) "
                     f"where {row_condition(table, columns, names)}"
                 )
 
@@ -101,8 +104,10 @@ class Withholding:
 
     def names_erased(self, text: str) -> bool:
         """Whether any word of a text is a key of an erased person."""
+        numbers = {phone_of(run) for run in NUMBERS.findall(text) + TOKENS.findall(text)}
+        if any(keyed_hash(self.key, "phone", str(one)) in self.hashes for one in numbers if one):
+            return True
         for token in TOKENS.findall(text):
-            phone = phone_of(token)
             tried = [("text", token.lower())]
             if len(token) >= TOKEN_LENGTH_MIN:
                 tried += [("record_id", token)]
@@ -111,8 +116,6 @@ class Withholding:
                     for system in self.systems
                     for kind in ("record", "order")
                 ]
-            if phone:
-                tried.append(("phone", phone))
             if any(keyed_hash(self.key, *pair) in self.hashes for pair in tried):
                 return True
         return False

@@ -29,6 +29,7 @@ RECORDS = [
     ("crm", "18", "ben@mail.es", "600111222", "Ben"),
     ("till", "17", "cleo@mail.es", None, "Cleo"),
 ]
+RECORD = ("source_system", "source_record_id")
 ORDERS = [
     ("crm", "9001", "17", None, "10"),
     ("crm", "9002", "18", None, "20"),
@@ -136,6 +137,60 @@ def test_equal_numbers_of_another_system_are_another_person(config):
         assert found(config, orders) == kept, table
 
 
+def test_a_broken_line_with_a_telephone_in_parts_is_withheld(config):
+    new_record(config, "crm", "31", "ida@mail.de", "+49 171 123 4567", "Ida")
+    build(
+        config,
+        [
+            "insert into identity.phone_numbers values "
+            "('+49 171 123 4567', '', '+491711234567', true)",
+            "insert into identity.customers_map (source_system, source_record_id, customer_id) "
+            "values ('crm', '31', 'c_ida')",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ida")
+    orders = config.folder / "orders.csv"
+    broken = ["crm,+49 171 123 4567", "crm;0171 1234567", "crm,+49 171 123 9999"]
+    orders.write_text(orders.read_text() + "\n".join(broken) + "\n")
+    build(config)
+    assert found(config, "select raw_line from raw.rejected_lines") == [(broken[2],)]
+
+
+def test_a_person_of_the_past_can_be_forgotten(config):
+    """By an id that was merged into another, and by one that only the ledger of ids knows."""
+    former = [
+        "create or replace table identity.superseded as select * from (values "
+        "('c_old', 'c_ben')) as t(old_customer_id, customer_id)",
+        "create or replace table identity.person_names as select * from (values ('c_retired', "
+        "'x'), ('c_old', 'y'), ('c_ben', 'z')) as t(customer_id, record_hash)",
+    ]
+    build(config, former)
+    map_persons(config)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{config.warehouse_path}' as old (read_only)")
+        for asked, meant in (("c_old", "c_ben"), ("c_retired", "c_retired")):
+            assert the_one(connection, Asked("customer_id", asked)) == ("customer_id", meant)
+    erase(config, "c_retired")
+    names = "select customer_id from identity.person_names order by all"
+    assert found(config, names) == [("c_ben",), ("c_old",)]
+    erase(config, "c_ben")
+    assert found(config, names) == []
+
+
+def test_exports_lose_the_person_whole_and_archives_are_named(config):
+    build(config)
+    map_persons(config)
+    config.exports_path.mkdir()
+    export = config.exports_path / "audience.duckdb"
+    with duckdb.connect(str(export)) as connection:
+        connection.execute("create table reach as select unnest(['c_ana', 'c_ben']) as customer_id")
+    (config.exports_path / "reach.xlsx").write_bytes(b"PK\x03\x04\0")
+    assert erase(config, "c_ana").sealed == ["reach.xlsx"]
+    with duckdb.connect(str(export), read_only=True) as connection:
+        assert connection.execute("from reach").fetchall() == [("c_ben",)]
+
+
 LEDGER = """
 create or replace table marts.fct_revenue_ledger as select * from (values
     ('c_ana', 'order', 'crm:9', date '2025-01-05', 10.00, 1.00),
@@ -187,6 +242,46 @@ def test_a_telephone_of_another_city_is_another_person(config):
     new_record(config, "crm", "24", "gil@mail.us", "+1 212 555 1234", "Gil")
     build(config)
     assert found(config, rest) == [("17",), ("18",), ("22",), ("23",), ("24",)]
+
+
+def test_the_living_are_counted_again_in_their_household(config):
+    build(
+        config,
+        [
+            "create or replace table identity.households as select * from (values "
+            "('c_ana', 'h_1', 2), ('c_ben', 'h_1', 2), ('c_cleo', 'h_2', 1)) "
+            "as t(customer_id, household_id, persons_count)",
+            "create or replace table marts.dim_customers as select customer_id, household_id, "
+            "persons_count as household_persons_count from identity.households",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ana")
+    for table in ("identity.households", "marts.dim_customers"):
+        kept = f"select * from {table} order by all"
+        assert found(config, kept) == [("c_ben", "h_1", 1), ("c_cleo", "h_2", 1)], table
+
+
+def test_decisions_and_keys_with_blanks_around_them_are_withheld(config):
+    sides = [f"{side}_{name}" for side in ("left", "right") for name in RECORD]
+    decided = [("crm", "18", "crm", "17", "never"), ("crm", "18", "till", "17", "never")]
+    write(config.folder, "identity_overrides", (*sides, "decision"), decided)
+    build(config)
+    map_persons(config)
+    erase(config, "c_ana")
+    new_record(config, " crm", " 17 ", "", "", "Ana")
+    file = config.folder / "orders.csv"
+    file.write_text(file.read_text() + "crm ,9001 ,,,10,2025-01-05\n crm,9020, 17 ,,1,2025-01-06\n")
+    items = config.folder / "order_items.csv"
+    items.write_text(items.read_text() + "crm, 9020,1\n")
+    build(config)
+    kept = "select source_system, source_record_id from raw.customer_records order by all"
+    assert found(config, kept) == [("crm", "18"), ("till", "17")]
+    for table in ("orders", "order_items"):
+        orders = f"select source_system, order_id from raw.{table} order by all"
+        assert found(config, orders) == [("crm", "9002"), ("till", "9001")], table
+    decisions = "select right_source_system, right_source_record_id from raw.identity_overrides"
+    assert found(config, decisions) == [("till", "17")]
 
 
 def test_the_memory_of_the_ledger_forgets_their_orders_and_refunds(config):
@@ -280,6 +375,7 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     map_persons(config)
     with duckdb.connect(str(config.warehouse_path)) as connection:
         connection.execute(names)
+        connection.execute(LEDGER)
     erase(config, "c_cleo")
     file, counts = backup(config, dt.datetime(2025, 6, 30, 5, 0))
     assert file.name == "20250630T050000.duckdb" and counts["identity.person_names"] == 3
@@ -288,6 +384,8 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     assert b"c_ana" not in file.read_bytes()
     config.warehouse_path.unlink()
     restored = restore(config, file)
+    revenue = "select event_month, revenue_amount from models.erased_revenue"
+    assert found(config, revenue) == [(dt.date(2025, 1, 1), 6)]
     assert restored["identity.person_names"] == 1 and restored["identity.erasures"] > 2
     report = build(config)
     # Both are withheld: who is forgotten after a backup is forgotten in it, and by it.
@@ -299,11 +397,11 @@ def test_a_backup_brings_the_erased_along_and_forgets_who_is_forgotten_later(con
     with pytest.raises(BackupError, match="no backup"):
         restore(config, config.backups_path / "other.duckdb")
     # What is landed would stay landed, the erased among it.
-    with pytest.raises(BackupError, match="persons already .identity.person_names"):
+    with pytest.raises(BackupError, match=r"persons already .identity.person_names"):
         restore(config, file)
     with open_warehouse(config.warehouse_path) as warehouse:
         warehouse.connection.execute("delete from identity.person_names")
-    with pytest.raises(BackupError, match="landed data already .raw.landed_tables"):
+    with pytest.raises(BackupError, match=r"landed data already .raw.landed_tables"):
         restore(config, file)
 
 

@@ -49,8 +49,9 @@ members as (
 )
 select
     customer_id,
-    'h_' || substr(
-        case when persons_count <= {{ var('identity_max_household_persons') }} then eldest_customer_id else customer_id end, 3
-    ) as household_id,
+    -- Hashed once more: the living must not keep the id of somebody who is forgotten.
+    'h_' || substr(md5('household ' || case
+        when persons_count <= {{ var('identity_max_household_persons') }} then eldest_customer_id else customer_id
+    end), 1, 16) as household_id,
     case when persons_count <= {{ var('identity_max_household_persons') }} then persons_count else 1 end as persons_count
 from members
