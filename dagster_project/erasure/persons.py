@@ -67,8 +67,8 @@ def gather(
         telephones with a + when the country is known.
     """
     connection.execute(_TEMPORARY)
-    for table, values in (("gone_customers", customers), ("gone_requests", requests)):
-        if rows := [[value] for value in values]:
+    for table, known in (("gone_customers", customers), ("gone_requests", requests)):
+        if rows := [[value] for value in known]:
             connection.executemany(f"insert into {table} values (?)", rows)
     for key_type, value in values:
         forms = [value]

@@ -110,7 +110,12 @@ def map_persons(config):
 
 def erase(config, customer_id):
     ask(config, [("customer_id", customer_id)])
-    return forget(config, "run", config.storage_path, requests=False, say=lambda text: None)
+    return carry_out(config, requests=False)
+
+
+def carry_out(config, *, requests):
+    """Erase whoever is pending, and whom requests name."""
+    return forget(config, "run", config.storage_path, requests=requests, say=lambda text: None)
 
 
 def found(config, sql):
@@ -189,6 +194,29 @@ def test_exports_lose_the_person_whole_and_archives_are_named(config):
     assert erase(config, "c_ana").sealed == ["reach.xlsx"]
     with duckdb.connect(str(export), read_only=True) as connection:
         assert connection.execute("from reach").fetchall() == [("c_ben",)]
+
+
+def test_requests_are_carried_out_also_for_whom_only_refused_rows_know(config):
+    new_record(config, "crm", "41", "kim@mail.es", "+34 600 999 888", "Kim")
+    build(
+        config,
+        [
+            "update staging.customer_records_checked set failed_rule = 'bad' "
+            "where source_record_id = '41'",
+            "create or replace table staging.erasure_requests_checked as select * from (values "
+            "('r-1', 'source_record_id', '18', 1), ('r-2', 'phone', '0034600999888', 2)) as "
+            "t(request_id, identifier_type, identifier_value, source_row_number), "
+            "(select 'erasure_requests' as source_table, cast(null as varchar) as failed_rule)",
+        ],
+    )
+    map_persons(config)
+    done = carry_out(config, requests=True)
+    assert (done.persons, done.unresolved, done.returning) == (2, {}, {})
+    kept = "select source_system, source_record_id from raw.customer_records order by all"
+    assert found(config, kept) == [("crm", "17"), ("till", "17")]
+    assert found(config, "select * from staging.erasure_requests_checked") == []
+    build(config)
+    assert found(config, kept) == [("crm", "17"), ("till", "17")]
 
 
 LEDGER = """
