@@ -164,7 +164,8 @@ class Staging:
             columns = ", ".join(f'"{name}" varchar' for name in shape.column_names)
             self.connection.execute(f"create table raw.{table} ({columns}, _row_number bigint)")
         self.connection.execute(
-            "create table raw.landed_tables (table_name varchar, is_delivered boolean);"
+            "create table raw.landed_tables "
+            "(table_name varchar, is_delivered boolean, rows_landed bigint);"
             "create table raw.rejected_lines "
             "(table_name varchar, line_number bigint, raw_line varchar, reason varchar)"
         )
