@@ -132,6 +132,11 @@ def _column_findings(check: "TableCheck") -> list[str]:
     if check.missing_columns:
         names = _some(check.missing_columns)
         found.append(f"{check.table_name}: not delivered, left empty: {names}")
+    if check.midnight_columns:
+        found.append(
+            f"{check.table_name}: always midnight UTC: {_some(check.midnight_columns)}. If these are "
+            "days, deliver them as dates (2024-03-01): midnight UTC is the day before in America"
+        )
     return found
 
 
