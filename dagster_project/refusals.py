@@ -47,7 +47,8 @@ def refused_sources(warehouse: Warehouse, config: Config) -> str:
             )
             lines.append(
                 f"{row.source_table} ({row.shape}): {refused:,} of {row.rows_compared:,} rows "
-                f"({refused / row.rows_compared:.1%}) broke a rule, and {limit:.1%} is the limit. {top}. "
+                f"({refused / row.rows_compared:.1%}) broke a rule, and {limit:.1%} is the "
+                f"limit. {top}. "
                 f"See staging.quarantine; correct the source or its mapping, or raise "
                 f"quality.max_quarantined_share.{row.shape} in config.yml."
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.config import PROJECT_ROOT, load_config
+from dagster_project.feature_catalogue import features, features_fed_by
 from dagster_project.landing import SourceReport, check_source
 from dagster_project.landing.consent_words import GRANTING, PURPOSES
 
@@ -142,3 +143,15 @@ def test_dates_that_became_midnights_are_named_with_the_remedy(tmp_path: Path) -
     ]:
         report = checked(tmp_path, orders=orders.format(first, second))
         assert report.tables[1].midnight_columns == ()
+
+
+def test_what_it_gives_is_what_the_features_need(tmp_path: Path) -> None:
+    names = features_fed_by("refunds", {"customer_records", "orders"})
+    assert names
+    text = " ".join(checked(tmp_path).text(200).split())
+    assert f"refunds: net revenue; {len(names)} features ({names[0]}, {names[1]})" in text
+    assert "visits: 5 with regions, consents" in text
+    fed = [
+        f for f in features().values() if f.needs and f.is_fed_by(["customer_records", "orders"])
+    ]
+    assert f"What it gives: {len(fed)} of " in text

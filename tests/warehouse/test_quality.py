@@ -221,7 +221,8 @@ RECONCILED = """
         ('klaviyo_event', 'klaviyo_event', 150, 9150, 0, 150, 0),
         ('klaviyo_flow', 'klaviyo_flow', 150, 250, 0, 150, 0),
         ('klaviyo_person', 'klaviyo_person', 150, 250, 0, 150, 0)
-    ) as t (source_table, shape, rows_in, rows_compared, rows_accepted, rows_quarantined, rows_repeated)
+    ) as t (source_table, shape, rows_in, rows_compared, rows_accepted,
+        rows_quarantined, rows_repeated)
 """
 
 
