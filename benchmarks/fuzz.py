@@ -164,7 +164,8 @@ class Staging:
             columns = ", ".join(f'"{name}" varchar' for name in shape.column_names)
             self.connection.execute(f"create table raw.{table} ({columns}, _row_number bigint)")
         self.connection.execute(
-            "create table raw.landed_tables (table_name varchar, is_delivered boolean);"
+            "create table raw.landed_tables "
+            "(table_name varchar, is_delivered boolean, rows_landed bigint);"
             "create table raw.rejected_lines "
             "(table_name varchar, line_number bigint, raw_line varchar, reason varchar)"
         )
@@ -305,7 +306,7 @@ def run_case(staging: Staging, folder: Path, case: tuple[str, str, bytes, int | 
 
 
 def try_cases(cases: int, tables: tuple[str, ...], random_state: int, staging: Staging) -> Counter:
-    """Outcomes counted by kind of case; the first failure is raised with its input."""
+    """Outcomes counted by kind of case; lost rows and crashes are printed and counted too."""
     outcomes: Counter = Counter()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
 
@@ -320,10 +321,23 @@ def try_cases(cases: int, tables: tuple[str, ...], random_state: int, staging: S
         )
         @given(delivered(tables))
         def judge(case: tuple[str, str, bytes, int | None, str]) -> None:
-            outcomes[f"{case[4]}, {run_case(staging, Path(temporary), case)}"] += 1
+            try:
+                outcome = run_case(staging, Path(temporary), case)
+            except AssertionError as error:
+                outcome = "rows lost"
+                print(f"{case!r}: {error}", flush=True)
+            except Exception as error:
+                outcome = "crashed"
+                print(f"{case!r}: {type(error).__name__}: {error}", flush=True)
+            outcomes[f"{case[4]}, {outcome}"] += 1
 
         judge()
     return outcomes
+
+
+def counted(outcomes: Counter, outcome: str) -> int:
+    """Cases of every kind that ended so."""
+    return sum(count for kind, count in outcomes.items() if kind.endswith(f", {outcome}"))
 
 
 def main() -> None:
@@ -342,8 +356,8 @@ def main() -> None:
     outcomes += try_cases(half, mapped, arguments.random_state, staging)
     result = {
         "cases": sum(outcomes.values()),
-        "crashes": 0,
-        "rows_lost": 0,
+        "crashes": counted(outcomes, "crashed"),
+        "rows_lost": counted(outcomes, "rows lost"),
         "tables": len(RAW_TABLES),
         "random_state": arguments.random_state,
         "outcomes": dict(sorted(outcomes.items())),
@@ -351,6 +365,7 @@ def main() -> None:
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
+    sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
 
 
 if __name__ == "__main__":

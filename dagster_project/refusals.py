@@ -14,7 +14,8 @@ from dagster_project.warehouse import Warehouse
 MIN_ROWS = 100
 TOP_RULES = 3
 BALANCE = """
-    select source_table, shape, rows_in, rows_accepted, rows_quarantined, rows_repeated
+    select source_table, shape, rows_in, rows_compared, rows_accepted, rows_quarantined,
+        rows_repeated
     from staging.reconciliation order by source_table, shape
 """
 RULES = """
@@ -41,7 +42,7 @@ def refused_sources(warehouse: Warehouse, config: Config) -> str:
                 f"{row.rows_accepted:,} were accepted and {row.rows_quarantined:,} quarantined, "
                 f"which leaves {lost:,} unaccounted for. Look at its mapping stg_*__{row.shape}."
             )
-        elif row.rows_in >= MIN_ROWS and refused > limit * row.rows_in:
+        elif row.rows_compared >= MIN_ROWS and refused > limit * row.rows_compared:
             rules = warehouse.frame(RULES, [row.source_table, row.shape])
             top = "; ".join(
                 f"{rule.failed_rule} {rule.rows_count:,} (for example "
@@ -49,8 +50,9 @@ def refused_sources(warehouse: Warehouse, config: Config) -> str:
                 for rule in rules.head(TOP_RULES).itertuples()
             )
             lines.append(
-                f"{row.source_table} ({row.shape}): {refused:,} of {row.rows_in:,} rows "
-                f"({refused / row.rows_in:.1%}) broke a rule, and {limit:.1%} is the limit. {top}. "
+                f"{row.source_table} ({row.shape}): {refused:,} of {row.rows_compared:,} rows "
+                f"({refused / row.rows_compared:.1%}) broke a rule, and {limit:.1%} is the "
+                f"limit. {top}. "
                 f"Read the rows by source_row_number in staging.quarantine; correct the source "
                 f"or its mapping, or raise "
                 f"quality.max_quarantined_share.{row.shape} in config.yml."

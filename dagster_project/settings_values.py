@@ -7,6 +7,7 @@ The keys themselves are in `settings.py`.
 import difflib
 import re
 import zoneinfo
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
 )
 
 from dagster_project.feature_catalogue import features, layer_columns
-from dagster_project.source_contract import SHAPES
+from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 
 def _known_time_zone(value: str) -> str:
@@ -69,11 +70,20 @@ def _default_alone(value: object) -> object:
 
 
 def _shapes_or_default(values: dict[str, float]) -> dict[str, float]:
+    return _known_or_default(values, SHAPES)
+
+
+def _raw_tables_or_default(values: dict[str, float]) -> dict[str, float]:
+    """Also tables of known systems, whose unreadable lines are judged before their mapping."""
+    return _known_or_default(values, RAW_TABLES)
+
+
+def _known_or_default(values: dict[str, float], known: Collection[str]) -> dict[str, float]:
     if "default" not in values:
         raise ValueError("names tables only; add the key default, which holds for the others")
     for name in values:
-        if name != "default" and name not in SHAPES:
-            near = difflib.get_close_matches(name, SHAPES, 1, 0.5)
+        if name != "default" and name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
             hint = f"the nearest is {near[0]}" if near else f"known are {', '.join(SHAPES)}"
             raise ValueError(f"names the table {name}, which the source contract lacks; {hint}")
     return values
@@ -107,7 +117,7 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ShapeShares = Annotated[
-    dict[str, Share], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)
+    dict[str, Share], BeforeValidator(_default_alone), AfterValidator(_raw_tables_or_default)
 ]
 ShapeDays = Annotated[
     dict[str, Positive], BeforeValidator(_default_alone), AfterValidator(_shapes_or_default)

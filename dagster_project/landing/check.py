@@ -15,7 +15,7 @@ from dagster_project.config import Config
 from dagster_project.landing.delivery import Part, quoted
 from dagster_project.landing.fingerprint import source_connection
 from dagster_project.landing.requirements import mapped_shapes, problems
-from dagster_project.landing.row_rules import filled, readable, rows_set_aside
+from dagster_project.landing.row_rules import always_midnight, filled, readable, rows_set_aside
 from dagster_project.landing.sources import source_of
 from dagster_project.source_contract import SHAPES, ColumnType, Shape
 
@@ -40,7 +40,7 @@ class TableCheck:
 
     `set_aside` counts the rows that staging will quarantine by the first rule they break; it is
     empty for the table of a mapped source, which is judged after its mapping. `feeds` holds the
-    shapes that get rows from the table.
+    shapes that get rows from the table. `midnight_columns` hold times that are always midnight.
     """
 
     table_name: str
@@ -50,6 +50,7 @@ class TableCheck:
     missing_columns: tuple[str, ...]
     unknown_columns: tuple[str, ...]
     unreadable: tuple[UnreadableValues, ...]
+    midnight_columns: tuple[str, ...]
     empty_required: dict[str, int]
     duplicate_keys_count: int | None
     set_aside: dict[str, int]
@@ -125,11 +126,13 @@ def _checked(
     rows = " union all by name ".join(f"({part.relation})" for part in parts)
     known = [column for column in shape.columns if column.name in delivered]
     typed = [column for column in known if column.type != "text"]
+    timed = [column for column in typed if column.type == "timestamp"]
     required = [column.name for column in known if column.required]
     measures = ["count(*)"]
     for column in typed:
         broken = f"{filled(column)} is not null and {readable(column)} is null"
         measures += [f"count(*) filter ({broken})", f"min({filled(column)}) filter ({broken})"]
+    measures += [always_midnight(column) for column in timed]
     measures += [f"count(*) filter (nullif(trim({quoted(c)}), '') is null)" for c in required]
     has_key = set(shape.key) <= set(delivered)
     if has_key:
@@ -142,6 +145,7 @@ def _checked(
         UnreadableValues(c.name, c.type, next(found), next(found), c.required or c.is_strict)
         for c in typed
     ]
+    midnight = tuple(column.name for column in timed if next(found))
     empty = {name: next(found) for name in required}
     is_judged = table in SHAPES and set(shape.required_columns) <= set(delivered)
     return TableCheck(
@@ -152,6 +156,7 @@ def _checked(
         missing_columns=tuple(name for name in shape.column_names if name not in delivered),
         unknown_columns=tuple(name for name in delivered if name not in shape.column_names),
         unreadable=tuple(value for value in unreadable_values if value.values_count),
+        midnight_columns=midnight,
         empty_required={name: count for name, count in empty.items() if count},
         duplicate_keys_count=next(found) if has_key else None,
         set_aside=rows_set_aside(shape, delivered, rows, connection) if is_judged else {},

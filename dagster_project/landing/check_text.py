@@ -1,6 +1,6 @@
 """The report of check-source as a person reads it.
 
-Add here how a fact is worded, and what a shape makes possible when it is delivered.
+Add here how a fact is worded, and what a shape makes possible besides features.
 Finding the facts stays out; that is `check.py`.
 """
 
@@ -13,30 +13,28 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from dagster_project.feature_catalogue import features, features_fed_by
+from dagster_project.source_contract import SHAPES
+
 if TYPE_CHECKING:
     from dagster_project.landing.check import SourceReport, TableCheck
 
-# What a shape gives, and what stays NULL or out without it.
-ENABLES = {
-    "customer_records": "one customer per person; layer demography",
+# What a shape gives besides features, of which the catalogue knows.
+BESIDES = {
+    "customer_records": "one customer per person",
     "identifiers": "more ways to join records of a person",
-    "orders": "lifetime value, lifecycle stages; layers value and behaviour",
-    "order_items": "categories, variety, margin; layer product",
-    "refunds": "net revenue after refunds, refund rates",
-    "products": "names of categories, usual costs",
-    "web_events": "web engagement, devices that log in; layer engagement",
-    "message_events": "contact pressure; layer engagement",
-    "visits": "places and distances, with consent; layer geography",
-    "regions": "region and area income; layer geography",
+    "orders": "lifetime value, lifecycle stages",
+    "refunds": "net revenue",
     "actions": "what marketing did and what it cost",
-    "action_exposures": "who was contacted and who was held out",
-    "consents": "use of visits, audiences that may be contacted",
+    "action_exposures": "who was contacted and who held out",
+    "consents": "whom to contact",
     "erasure_requests": "forgetting persons on request",
     "exchange_rates": "orders in more than one currency",
     "contracts": "subscriptions",
     "identity_overrides": "reviewed decisions about who is one person",
 }
 NAMES_SHOWN = 6
+FEATURES_NAMED = 2
 
 
 def as_text(report: "SourceReport", width: int) -> str:
@@ -77,21 +75,41 @@ def _tables(report: "SourceReport") -> Table:
 
 
 def _available(report: "SourceReport") -> Table:
-    table = Table(
-        box=None, pad_edge=False, show_header=False, title="What it gives", title_justify="left"
-    )
+    delivered = set(SHAPES) - set(report.missing_shapes)
+    dependent = [feature for feature in features().values() if feature.needs]
+    there = sum(feature.is_fed_by(delivered) for feature in dependent)
+    title = f"What it gives: {there} of {len(dependent)} features"
+    table = Table(box=None, pad_edge=False, show_header=False, title=title, title_justify="left")
     table.add_column()
     table.add_column()
     fed: dict[str, list[str]] = {}
     for check in report.tables:
         for shape in check.feeds:
             fed.setdefault(shape, []).append(check.table_name)
-    for shape, gives in ENABLES.items():
+    for shape in SHAPES:
         absent = (
             "not delivered: empty" if shape in report.missing_shapes else "a dbt model of yours"
         )
-        table.add_row(f"{shape}: {gives}", _some(fed.get(shape, [])) or absent)
+        table.add_row(_gives(shape, delivered), _some(fed.get(shape, [])) or absent)
     return table
+
+
+def _gives(shape: str, delivered: set[str]) -> str:
+    """What is there with a shape and not without it, given the shapes that are delivered."""
+    names = features_fed_by(shape, delivered)
+    gives = [BESIDES[shape]] if shape in BESIDES else []
+    if names:
+        gives.append(f"{len(names)} features ({', '.join(names[:FEATURES_NAMED])})")
+    waiting = [
+        feature.needs
+        for feature in features().values()
+        if any(shape in need.split("|") for need in feature.needs)
+        and not feature.is_fed_by({*delivered, shape})
+    ]
+    if waiting and not names:
+        lacking = {need for needs in waiting for need in needs} - delivered - {shape}
+        gives.append(f"{len(waiting)} with {', '.join(name for name in SHAPES if name in lacking)}")
+    return f"{shape}: {'; '.join(gives)}"
 
 
 def _findings(report: "SourceReport") -> dict[str, list[str]]:
@@ -132,6 +150,11 @@ def _column_findings(check: "TableCheck") -> list[str]:
     if check.missing_columns:
         names = _some(check.missing_columns)
         found.append(f"{check.table_name}: not delivered, left empty: {names}")
+    if check.midnight_columns:
+        found.append(
+            f"{check.table_name}: always midnight UTC: {_some(check.midnight_columns)}. If these "
+            "are days, deliver them as dates (2024-03-01): midnight UTC is a day early in America"
+        )
     return found
 
 

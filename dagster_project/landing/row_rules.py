@@ -51,6 +51,13 @@ def readable(column: Column) -> str:
     return value
 
 
+def always_midnight(column: Column) -> str:
+    """Whether every time of a column is written out as midnight: dates that became instants."""
+    text = filled(column)
+    times = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00(:00([.]0+)?)?(Z|[+]00(:?00)?)?$'"
+    return f"count({text}) > 0 and count(*) filter (not regexp_matches({text}, {times})) = 0"
+
+
 def rows_set_aside(
     shape: Shape, delivered: Iterable[str], rows: str, connection: duckdb.DuckDBPyConnection
 ) -> dict[str, int]:

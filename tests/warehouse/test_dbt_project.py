@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 RAW_BOOKKEEPING = """
-    create table raw.landed_tables (table_name varchar, is_delivered boolean);
+    create table raw.landed_tables
+        (table_name varchar, is_delivered boolean, rows_landed bigint);
     create table raw.rejected_lines
         (table_name varchar, line_number bigint, raw_line varchar, reason varchar);
 """
@@ -215,6 +216,18 @@ def test_a_ledger_that_lost_an_event_breaks_the_bridge(project):
     done = project.dbt("build", "--select", "revenue_bridge")
     assert done.returncode == 1
     assert "FAIL 1 the_bridge_adds_up_to_the_ledger" in done.stdout
+
+
+def test_unreadable_lines_of_a_mapped_table_are_a_share_of_the_table(project):
+    project.query("insert into raw.landed_tables values ('klaviyo_event', true, 9900)")
+    project.query(
+        "insert into raw.rejected_lines select 'klaviyo_event', i, 'x', 'has 1 field' "
+        "from range(100) as lines(i)"
+    )
+    project.build("quarantine", "reconciliation")
+    project.query("update raw.landed_tables set rows_landed = 1000")
+    done = project.dbt("build", "--select", "reconciliation")
+    assert "FAIL 1 quarantined_share_is_within_the_limit" in done.stdout
 
 
 def test_a_lost_row_fails_the_reconciliation(project):

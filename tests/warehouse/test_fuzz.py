@@ -32,6 +32,7 @@ def test_no_file_crashes_and_no_row_is_lost(staging, is_mapped: bool) -> None:
     tables = tuple(name for name in RAW_TABLES if (name not in SHAPES) == is_mapped)
     outcomes = fuzz.try_cases(30, tables, 7, staging)
     assert sum(outcomes.values()) >= 30
+    assert fuzz.counted(outcomes, "crashed") == fuzz.counted(outcomes, "rows lost") == 0
     assert sum(count for kind, count in outcomes.items() if kind.endswith("landed")) >= 10
 
 
@@ -39,3 +40,17 @@ def test_no_file_crashes_and_no_row_is_lost(staging, is_mapped: bool) -> None:
 def test_a_broken_gzip_file_is_refused_by_name(staging, tmp_path: Path, content: bytes) -> None:
     case = ("products", "products.csv.gz", content, None, "bytes")
     assert fuzz.run_case(staging, tmp_path, case) == "refused"
+
+
+def test_crashes_and_lost_rows_are_counted_and_the_others_go_on(monkeypatch) -> None:
+    ends = iter([AssertionError("lost"), ValueError("broken"), AssertionError("lost")])
+
+    def broken(*_) -> str:
+        for end in ends:
+            raise end
+        return "landed"
+
+    monkeypatch.setattr(fuzz, "run_case", broken)
+    outcomes = fuzz.try_cases(10, tuple(SHAPES), 7, None)
+    found = [fuzz.counted(outcomes, end) for end in ("crashed", "rows lost", "landed")]
+    assert found == [1, 2, sum(outcomes.values()) - 3]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.config import PROJECT_ROOT, load_config
+from dagster_project.feature_catalogue import features, features_fed_by
 from dagster_project.landing import SourceReport, check_source
 from dagster_project.landing.consent_words import GRANTING, PURPOSES
 
@@ -125,3 +126,32 @@ def test_words_of_consents_are_read_as_staging_reads_them(tmp_path: Path) -> Non
         kind: {word: list(texts) for word, texts in known.items()}
         for kind, known in (("purpose", PURPOSES), ("granting", GRANTING))
     }
+
+
+def test_dates_that_became_midnights_are_named_with_the_remedy(tmp_path: Path) -> None:
+    orders = (
+        ORDERS.split("\n")[0] + "\nshop,o1,a@b.example,{},12,red\nshop,o2,a@b.example,{},12,red\n"
+    )
+    days = checked(tmp_path, orders=orders.format("2024-01-01 00:00:00", "2024-01-02T00:00:00Z"))
+    assert days.tables[1].midnight_columns == ("ordered_at",)
+    assert "orders: always midnight UTC: ordered_at" in days.text(200)
+    for first, second in [
+        ("2024-01-01 00:00:00", "2024-01-02 09:00:00"),
+        ("2024-01-01", "2024-01-02"),
+        ("2024-01-01T00:00:00+02:00", ""),
+        ("", ""),
+    ]:
+        report = checked(tmp_path, orders=orders.format(first, second))
+        assert report.tables[1].midnight_columns == ()
+
+
+def test_what_it_gives_is_what_the_features_need(tmp_path: Path) -> None:
+    names = features_fed_by("refunds", {"customer_records", "orders"})
+    assert names
+    text = " ".join(checked(tmp_path).text(200).split())
+    assert f"refunds: net revenue; {len(names)} features ({names[0]}, {names[1]})" in text
+    assert "visits: 5 with regions, consents" in text
+    fed = [
+        f for f in features().values() if f.needs and f.is_fed_by(["customer_records", "orders"])
+    ]
+    assert f"What it gives: {len(fed)} of " in text

@@ -215,10 +215,14 @@ def test_age_is_counted_from_the_as_of_date_and_not_from_the_clock(warehouse):
 
 RECONCILED = """
     create table staging.reconciliation as select * from (values
-        ('orders', 'orders', 1000, 900, 100, 60), ('till', 'orders', 1000, 800, 200, 20),
-        ('visits', 'visits', 1000, 850, 150, 0), ('tiny', 'orders', 50, 10, 40, 0),
-        ('refunds', 'refunds', 300, 290, 7, 0)
-    ) as t (source_table, shape, rows_in, rows_accepted, rows_quarantined, rows_repeated)
+        ('orders', 'orders', 1000, 1000, 900, 100, 60),
+        ('till', 'orders', 1000, 1000, 800, 200, 20), ('visits', 'visits', 1000, 1000, 850, 150, 0),
+        ('tiny', 'orders', 50, 50, 10, 40, 0), ('refunds', 'refunds', 300, 300, 290, 7, 0),
+        ('klaviyo_event', 'klaviyo_event', 150, 9150, 0, 150, 0),
+        ('klaviyo_flow', 'klaviyo_flow', 150, 250, 0, 150, 0),
+        ('klaviyo_person', 'klaviyo_person', 150, 250, 0, 150, 0)
+    ) as t (source_table, shape, rows_in, rows_compared, rows_accepted,
+        rows_quarantined, rows_repeated)
 """
 
 
@@ -235,18 +239,23 @@ def test_a_refused_source_is_told_table_rows_rules_and_remedy(warehouse, tmp_pat
     file = tmp_path / "config.yml"
     file.write_text(
         text.replace(
-            "max_quarantined_share: 0.05", "max_quarantined_share: {default: 0.05, visits: 0.2}"
+            "max_quarantined_share: 0.05",
+            "max_quarantined_share: {default: 0.05, visits: 0.2, klaviyo_person: 0.7}",
         )
     )
     told = refused_sources(warehouse, load_config(file)).splitlines()
-    assert [line.split(":")[0] for line in told] == ["refunds (refunds)", "till (orders)"]
-    assert "3 unaccounted for" in told[0]
+    assert [line.split(":")[0] for line in told] == [
+        "klaviyo_flow (klaviyo_flow)",
+        "refunds (refunds)",
+        "till (orders)",
+    ]
+    assert "150 of 250 rows (60.0%)" in told[0] and "share.klaviyo_flow" in told[0]
+    assert "3 unaccounted for" in told[1]
     for needed in ("180 of 1,000", "18.0%", "5.0%", "bad_number 150", "gross_amount, row 1)"):
-        assert needed in told[1], needed
-    assert "staging.quarantine" in told[1]
-    assert "quality.max_quarantined_share.orders" in told[1]
-    assert "ana@example.com" not in told[1], "the run log keeps what it is told"
-    assert "duplicate" not in told[1]
+        assert needed in told[2], needed
+    assert "staging.quarantine" in told[2] and "share.orders" in told[2]
+    assert "ana@example.com" not in told[2], "the run log keeps what it is told"
+    assert "duplicate" not in told[2]
 
 
 PROMOTABLE = """

@@ -67,3 +67,20 @@ def test_every_column_of_the_contract_is_in_the_guide_for_own_data() -> None:
             assert f"`{column.name}`" in text, (
                 f"{guide} does not mention {shape.name}.{column.name}"
             )
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_sql_gives_every_column_the_role_of_the_contract(shape: Shape) -> None:
+    macro = (Path(__file__).parents[2] / "dbt" / "macros" / "shapes.sql").read_text()
+    lines = macro.split(f"'{shape.name}': '")[1].split("'")[0].split(",")
+    roles = {words[0]: (*words[2:], "optional")[0] for words in map(str.split, lines)}
+    assert roles == {
+        column.name: "key"
+        if column.name in shape.key
+        else "required"
+        if column.required
+        else "strict"
+        if column.is_strict
+        else "optional"
+        for column in shape.columns
+    }

@@ -31,6 +31,11 @@ quarantined as (
     from {{ ref('quarantine') }}
     group by source_table, shape
 ),
+-- Lines that a mapped table lost before its mapping are a share of the table, not of themselves.
+landed as (
+    select table_name, rows_landed from {{ source('raw', 'landed_tables') }}
+    where table_name not in ({{ quoted_list(shape_names()) }})
+),
 rows_in as (
     select source_table, shape, cast(sum(rows_in) as bigint) as rows_in from received group by source_table, shape
 )
@@ -38,6 +43,7 @@ select
     coalesce(rows_in.source_table, accepted.source_table, quarantined.source_table) as source_table,
     coalesce(rows_in.shape, accepted.shape, quarantined.shape) as shape,
     coalesce(rows_in.rows_in, 0) as rows_in,
+    cast(coalesce(rows_in.rows_in, 0) + coalesce(landed.rows_landed, 0) as bigint) as rows_compared,
     coalesce(accepted.rows_accepted, 0) as rows_accepted,
     coalesce(quarantined.rows_quarantined, 0) as rows_quarantined,
     cast(coalesce(quarantined.rows_repeated, 0) as bigint) as rows_repeated
@@ -46,3 +52,4 @@ full outer join accepted on rows_in.source_table = accepted.source_table and row
 full outer join quarantined
     on coalesce(rows_in.source_table, accepted.source_table) = quarantined.source_table
     and coalesce(rows_in.shape, accepted.shape) = quarantined.shape
+left join landed on rows_in.source_table = landed.table_name and rows_in.shape = landed.table_name

@@ -8,5 +8,5 @@
 {%- endfor %}
 select *
 from {{ model }}
-where rows_in >= 100 and rows_quarantined - rows_repeated > rows_in * {{ limit.of_shape }}
+where rows_compared >= 100 and rows_quarantined - rows_repeated > rows_compared * {{ limit.of_shape }}
 {% endtest %}
