@@ -1,10 +1,7 @@
 -- From all lines to the ledger, by reason; the ledger rounds an order or refund to cents, a line does not. Step 6
 -- is read from the ledger, so that an event lost or counted twice on the way breaks the sum.
 with lines as (
-    select
-        *,
-        case when is_cancellation then invoice_number || ':' || line_number else invoice_number end as ledger_event
-    from {{ ref('uci_online_retail_lines') }}
+    select * from {{ ref('int_uci_online_retail_lines') }}
 ),
 refused as (
     select
@@ -18,14 +15,14 @@ refused as (
 ),
 events as (
     select
-        'uci_online_retail:' || ledger_event as event_id,
+        event_id,
         min(case when is_cancellation then 'refunds, ' || line_type else 'orders' end) as kind,
         count(*) as lines_count,
         sum(line_amount) as amount,
         cast(sum(line_amount) as {{ money_type() }}) as rounded_amount
     from lines
     where refused_rule is null
-    group by ledger_event
+    group by event_id
 ),
 -- Whole invoices and credit lines that never reach the ledger, for reasons a line does not know.
 left_out as (
