@@ -56,7 +56,7 @@ def measure(warehouse: Path) -> dict[str, object]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         bridge = connection.execute(
             "select step, reason, lines_count::bigint, amount::varchar "
-            "from staging.uci_online_retail_bridge order by step, reason"
+            "from marts.uci_online_retail_bridge order by step, reason"
         ).fetchall()
         balance = connection.execute(
             "select shape, rows_in, rows_accepted, rows_quarantined from staging.reconciliation "

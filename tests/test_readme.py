@@ -87,7 +87,9 @@ def test_linkage_figures_are_the_measured_ones():
 
 def test_bridge_and_fuzz_figures_are_the_measured_ones():
     fuzz = result("fuzz")
-    claim = f"{fuzz['cases']} fuzzed deliveries through landing and staging: {fuzz['crashes']} crash"
+    claim = (
+        f"{fuzz['cases']} fuzzed deliveries through landing and staging: {fuzz['crashes']} crash"
+    )
     assert claim in README
     assert f"{fuzz['rows_lost']} rows lost" in README
     assert "9,747,747.93 to 8,201,035.25" in README

@@ -182,9 +182,10 @@ def test_refused_profiling_withholds_web_and_messages_and_nothing_else(lake):
 def test_visits_without_consent_at_their_moment_never_reach_a_feature(lake):
     with duckdb.connect(str(lake.warehouse), read_only=True) as connection:
         delivered, kept, unallowed = connection.execute(
-            "select (select count(*) from staging.visits), count(*), count(*) filter (not exists ("
-            "select 1 from intermediate.int_consent_changes c where c.purpose = 'geo' and "
-            "c.is_granted and c.customer_id = v.customer_id and c.changed_at <= s.visited_at)) "
+            "select (select count(*) from staging.visits), count(*), count(*) filter (coalesce(("
+            "select arg_max(c.is_granted, c.changed_at) from intermediate.int_consent_changes c "
+            "where c.purpose = 'geo' and c.customer_id = v.customer_id "
+            "and c.changed_at <= s.visited_at), false) = false) "
             "from intermediate.int_customer_visits v join staging.visits s using (visit_id)"
         ).fetchall()[0]
     assert 0 < kept < delivered

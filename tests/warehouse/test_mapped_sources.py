@@ -107,7 +107,7 @@ def company(test_data: Path, tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.slow
 def test_every_line_of_uci_online_retail_is_accounted_for_to_the_cent(company) -> None:
     found = company.execute(
-        "select step, reason, lines_count, amount from staging.uci_online_retail_bridge "
+        "select step, reason, lines_count, amount from marts.uci_online_retail_bridge "
         "order by step, reason"
     ).fetchall()
     assert found == [(step, reason, n, Decimal(amount)) for step, reason, n, amount in BRIDGE]

@@ -9,7 +9,6 @@ select
     golden.income_band,
     golden.household_size,
     golden.acquisition_channel,
-    golden.is_test,
     regions.income_index,
     golden.acquisition_cost_amount
 from {{ ref('golden_records') }} as golden

@@ -38,21 +38,25 @@ actions_sent as (
     group by customer_id, action_id
 ),
 counted as (
-    select customer_id, touch_date, touch_type, cast(null as date) as message_date
+    select customer_id, touch_date, touch_type, cast('2200-01-01' as date) as counts_until
     from attributed
     where touch_type = 'web_event'
     union all
-    select customer_id, touch_date, 'message', null
+    select customer_id, touch_date, 'message', cast('2200-01-01' as date)
     from messages
     union all
-    select actions.customer_id, actions.touch_date, 'action', actions_sent.message_date
+    select
+        actions.customer_id,
+        actions.touch_date,
+        'action',
+        coalesce(actions_sent.message_date, cast('2200-01-01' as date))
     from attributed as actions
     left join actions_sent
         on actions.customer_id = actions_sent.customer_id
         and actions.action_id = actions_sent.action_id
     where actions.touch_type = 'action'
 )
-select customer_id, touch_date, touch_type, message_date, count(*) as touches_count
+select customer_id, touch_date, touch_type, counts_until, count(*) as touches_count
 from counted
 where customer_id is not null
-group by customer_id, touch_date, touch_type, message_date
+group by customer_id, touch_date, touch_type, counts_until

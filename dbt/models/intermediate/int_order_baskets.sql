@@ -17,7 +17,6 @@ with lines as (
 )
 select
     order_id,
-    count(*) as lines_count,
     {{ try_cast('sum(net_amount)', money_type()) }} as net_amount,
     {{ try_cast('sum(case when quantity > 0 then quantity else 0 end)', 'decimal(18, 3)') }} as items_quantity,
     count(product_id) as product_lines_count,

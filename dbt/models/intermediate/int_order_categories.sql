@@ -2,7 +2,6 @@
 select
     order_id,
     category,
-    count(*) as lines_count,
     {{ try_cast('sum(net_amount)', money_type()) }} as net_amount,
     case when count(cost_amount) = count(*) then {{ try_cast('sum(cost_amount)', money_type()) }} end as cost_amount
 from {{ ref('int_order_items_costed') }}

@@ -23,7 +23,6 @@ gaps as (
 select
     customer_id,
     event_date,
-    count(*) as events_count,
     count(case when coalesce(gap_minutes > {{ var('session_gap_minutes') }}, true) then 1 end) as sessions_count,
     count(case when {{ is_event('event_type', 'product_view') }} then 1 end) as product_views_count,
     count(case when {{ is_event('event_type', 'cart_add') }} then 1 end) as cart_adds_count

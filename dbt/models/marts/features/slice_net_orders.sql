@@ -18,7 +18,8 @@ select
     orders.discount_amount > 0 as has_discount,
     habits.has_coupon,
     lower(orders.channel) as channel,
-    orders.store_id,
+    -- Systems number their stores alike.
+    orders.source_system || ':' || orders.store_id as store_id,
     orders.is_online,
     habits.order_hour,
     habits.weekday

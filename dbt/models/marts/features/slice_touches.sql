@@ -12,6 +12,6 @@ select
     {% endfor %}
     sum(case when touch_type in ('message', 'action') then touches_count else 0 end) as contacts_365d_count
 from {{ ref('int_customer_touches') }}
-where (message_date is null or message_date > {{ as_of_date() }})
+where counts_until > {{ as_of_date() }}
     and touch_date <= {{ as_of_date() }} and touch_date > {{ days_before(as_of_date(), 365) }}
 group by customer_id
