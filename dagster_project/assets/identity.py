@@ -103,7 +103,7 @@ def customers_map(
     context: dg.AssetExecutionContext, clientela: ClientelaResource
 ) -> Iterator[dg.MaterializeResult]:
     """Exact identifiers, then probable pairs, then decisions of people; ids from the ledger."""
-    from models_py.record_linkage.exact import _ordered_records as ordered_records
+    from models_py.record_linkage.exact import ordered_records
     from models_py.record_linkage.linking import link_persons
 
     with clientela.warehouse() as warehouse:

@@ -27,10 +27,11 @@ SINGLETON = "singleton"
 
 
 class ExactLinkage:
-    """Persons as connected components of records that share an exact identifier.
+    """Persons as connected components of records that share an exact identifier: the baseline.
 
-    Records and joinable identifiers are the two sides of a graph; records that can reach each other
-    are one person. The person is named after its earliest record, so row order never changes the
+    A run uses `resolve`, which weighs contradictions and probable links as well. Records and
+    joinable identifiers are the two sides of a graph; records that can reach each other are one
+    person. The person is named after its earliest record, so row order never changes the
     name; a record that lands late but is dated earlier does, as does one that joins two persons.
 
     Parameters
@@ -68,10 +69,10 @@ class ExactLinkage:
         ValueError
             If a record comes twice, a key is NULL, or an identifier belongs to no record.
         """
-        records = _ordered_records(records)
+        records = ordered_records(records)
         count = len(records)
-        links = _joinable_links(records, identifiers)
-        person = _components(links["record"].to_numpy(), links["identifier"].to_numpy(), count)
+        links = joinable_links(records, identifiers)
+        person = components(links["record"].to_numpy(), links["identifier"].to_numpy(), count)
 
         # Records are in order of age, so the first record of a component is its earliest.
         _, first, which = np.unique(person, return_index=True, return_inverse=True)
@@ -100,7 +101,7 @@ class ExactLinkage:
         return rules
 
 
-def _ordered_records(records: pd.DataFrame) -> pd.DataFrame:
+def ordered_records(records: pd.DataFrame) -> pd.DataFrame:
     """Order records by first_seen_at (unknown last) and key: the order that names persons."""
     table = "identity.source_records"
     require_columns(records, [*RECORD_KEY, "first_seen_at", "last_seen_at"], table)
@@ -115,7 +116,7 @@ def _ordered_records(records: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _joinable_links(records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.DataFrame:
+def joinable_links(records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.DataFrame:
     """Return record and identifier positions, identifier_type, records_count of the identifier."""
     table = "identity.record_identifiers"
     wanted = [*RECORD_KEY, "identifier_type", "identifier_value", "is_joinable"]
@@ -143,7 +144,8 @@ def _joinable_links(records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.Data
     )
 
 
-def _components(record: np.ndarray, identifier: np.ndarray, count: int) -> np.ndarray:
+def components(record: np.ndarray, identifier: np.ndarray, count: int) -> np.ndarray:
+    """Number of the component of each of `count` records, given which holds which identifier."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

@@ -96,7 +96,7 @@ class RecordLinkage:
         self.extra_columns = tuple(extra_columns)
         self.random_state = random_state
 
-    def fit(self, records: pd.DataFrame, known_pairs: pd.DataFrame | None = None) -> RecordLinkage:
+    def fit(self, records: pd.DataFrame) -> RecordLinkage:
         """Learn the parameters and the threshold from records.
 
         Parameters
@@ -104,8 +104,6 @@ class RecordLinkage:
         records : DataFrame
             As identity.normalised_records: source_system, source_record_id and any of the columns
             of `models_py.record_linkage.prepare.COMPARED`.
-        known_pairs : DataFrame, optional
-            Unused: pairs joined by exact identifiers are no fair sample of pairs to be found.
         """
         self.skipped_because_: str | None = None
         self.parameters_ = pd.DataFrame(columns=["parameter", "value"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from models_py.record_linkage.exact import _components, _joinable_links
+from models_py.record_linkage.exact import components, joinable_links
 from models_py.record_linkage.keys import RECORD_KEY
 
 
@@ -44,8 +44,8 @@ def with_threshold(
     threshold, estimated_precision : float
         Of the new links; NaN without any.
     """
-    members = _joinable_links(records, identifiers)
-    person = _components(
+    members = joinable_links(records, identifiers)
+    person = components(
         members["record"].to_numpy(), members["identifier"].to_numpy(), len(records)
     )
     known = pd.Series(person, pd.MultiIndex.from_frame(records[RECORD_KEY]))

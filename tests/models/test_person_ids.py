@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_py.record_linkage.changes import person_events
-from models_py.record_linkage.exact import _ordered_records
+from models_py.record_linkage.exact import ordered_records
 from models_py.record_linkage.persons import LEDGER_COLUMNS, SUPERSEDED_COLUMNS, name_persons
 
 KEY = ["source_system", "source_record_id"]
@@ -33,7 +33,7 @@ class Warehouse:
         seen = [world[name][1] for name in names]
         records["first_seen_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(seen, unit="D")
         records["last_seen_at"] = records["first_seen_at"]
-        records = _ordered_records(records)
+        records = ordered_records(records)
         person = np.array([world[name][0] for name in records["source_record_id"]])
         found = name_persons(records, person, self.ledger, self.superseded, self.map)
         before = records[KEY].merge(self.map, on=KEY, how="left")["customer_id"]
