@@ -10,7 +10,7 @@ import datetime as dt
 
 import duckdb
 
-from dagster_project.erasure.columns import Table
+from dagster_project.erasure.columns import Table, tables_of
 from dagster_project.result_tables import (
     ERASED_REVENUE,
     KPI_RECONCILIATION,
@@ -90,7 +90,10 @@ def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str
         "where persons < persons_count"
     )
     changed = set()
-    for table, columns in present(connection, new).items():
+    # Views show the tables they read; only those can be written to.
+    for table, columns in (
+        (f"{found.schema}.{found.name}", set(found.columns)) for found in tables_of(connection, new)
+    ):
         for name in ("household_persons_count", "persons_count"):
             if {"customer_id", name} <= columns and (name[0] == "h" or table == HOUSEHOLDS):
                 written = connection.execute(

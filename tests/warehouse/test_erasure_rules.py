@@ -281,6 +281,7 @@ def test_the_living_are_counted_again_in_their_household(config):
             "as t(customer_id, household_id, persons_count)",
             "create or replace table marts.dim_customers as select customer_id, household_id, "
             "persons_count as household_persons_count from identity.households",
+            "create or replace view serving.households as select * from marts.dim_customers",
         ],
     )
     map_persons(config)
