@@ -129,9 +129,8 @@ def test_blocks_stay_bounded_and_the_work_linear() -> None:
         }
     )
     _, report = block_keys(prepare_records(crowd), max_block_size=100, max_pairs_per_record=10)
-    # One name in one city would make two hundred million pairs.
-    assert not (report["largest_block"] > 100).any()
-    assert report["pairs_count"].sum() <= 24 * 10 * len(crowd)
+    # One name in one city would make two hundred million pairs: every block of it is dropped.
+    assert report.empty
     keys, report = block_keys(prepare_records(RECORDS), 50, 10)
     assert not report.empty and (report["largest_block"] <= 50).all()
     assert report["pairs_count"].max() <= 200_000 and len(keys) == len(RECORDS)
