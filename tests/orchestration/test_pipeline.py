@@ -276,12 +276,17 @@ def test_wrong_use_has_its_own_exit_code(shop):
 
 
 def test_model_versions_are_healthy_and_traceable(shop):
-    for status, rhat, ess, divergences, settings in rows(
+    found = rows(
         shop.published,
-        "select status, rhat_max, ess_bulk_min, divergences, settings from models.model_versions "
-        "where model = 'lifetime_value'",
-    ):
-        assert status == "promoted" and rhat <= 1.01 and ess >= 400 and divergences == 0
+        "select status, inference, rhat_max, k_hat_max, ess_bulk_min, settings "
+        "from models.model_versions where model = 'lifetime_value'",
+    )
+    assert found
+    for status, inference, rhat, k_hat, ess, settings in found:
+        assert status == "promoted" and ess >= 400
+        assert rhat is None or rhat <= 1.01
+        assert k_hat is None or k_hat <= 0.7
+        assert ("nuts" in inference) == (rhat is not None)
         assert json.loads(settings)["horizons_days"] == [30, 90, 180, 365]
     orphans = rows(
         shop.published,

@@ -144,8 +144,8 @@ def test_every_feature_is_filled_for_somebody_when_every_source_is_delivered(lak
     empty = [name for name in found.columns if found[name].notna().sum() == 0]
     constant = [name for name in found.columns if found[name].nunique() < 2]
     assert not empty
-    # The shop has no app, its messages cannot be unsubscribed from, and its campaigns of these months
-    # went out as messages, which count as such.
+    # The shop has no app, its messages cannot be unsubscribed from, and its campaigns of these
+    # months went out as messages, which count as such.
     silent = {"app_order_share", "has_unsubscribed", "actions_7d_count", "actions_30d_count"}
     assert set(constant) == {"first_seen_date"} | silent
 

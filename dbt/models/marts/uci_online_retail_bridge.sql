@@ -66,6 +66,7 @@ steps as (
     select 7, 'ledger: ' || coalesce(kind, 'no line of it'), sum(lines_count), {{ exact_sum('revenue_amount') }}
     from ledger
     group by kind
+    having sum(lines_count) > 0 or sum(revenue_amount) <> 0
 )
 select
     step,
