@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models_py.record_linkage.graph import connected
+
 KEY = ["source_system", "source_record_id"]
 # Equal in any of these: what an exact linkage joins by.
 EXACT = (
@@ -36,12 +38,7 @@ BLOCKS = (
 
 
 def _persons(records: pd.DataFrame, left: np.ndarray, right: np.ndarray) -> pd.DataFrame:
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    size = (len(records), len(records))
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=size)
-    return records[KEY].assign(customer_id=connected_components(graph, directed=False)[1])
+    return records[KEY].assign(customer_id=connected(left, right, len(records)))
 
 
 def exact_persons(records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:

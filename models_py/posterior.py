@@ -6,6 +6,7 @@ Likelihoods, priors and simulation of the future belong to the model families.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,14 @@ GATES: dict[str, tuple[str, float]] = {
 }
 # Importance weights have no chains, chains have no weights.
 OF_WEIGHTS = ("k_hat", "ess_bulk_min")
+
+
+def _arviz() -> Any:
+    """arviz without the notice that it will be refactored, which would stand in every first run."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="\\s*ArviZ is undergoing")
+        import arviz
+    return arviz
 
 
 def diagnose(trace: Any, names: Sequence[str]) -> dict[str, float]:
@@ -45,7 +54,7 @@ def diagnose(trace: Any, names: Sequence[str]) -> dict[str, float]:
     ----------
     Vehtari et al. (2021), Bayesian Analysis 16(2); Betancourt (2016) for E-BFMI.
     """
-    import arviz
+    arviz = _arviz()
 
     names = list(names)
 
@@ -98,7 +107,7 @@ def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     ----------
     Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling", JMLR 25.
     """
-    import arviz
+    arviz = _arviz()
 
     smoothed, k_hat = arviz.psislw(log_weights)
     return normalised(np.asarray(smoothed)), float(k_hat)

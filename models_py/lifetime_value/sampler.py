@@ -110,7 +110,7 @@ def _by_chains(
     names = list(model.parameters)
     with warnings.catch_warnings():
         # Both would stand in every user's first run, and neither concerns them: no operation here
-        # uses BLAS, and arviz is held below the refactored release.
+        # uses BLAS, and nutpie imports arviz, which is held below the refactored release.
         warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
         warnings.filterwarnings("ignore", message="\\s*ArviZ is undergoing")
         import nutpie

@@ -14,6 +14,7 @@ import pandas as pd
 from models_py.frames import require_columns
 from models_py.record_linkage.comparisons import OTHER_BIRTH, OTHER_NAMES, SAME_HOUSEHOLD
 from models_py.record_linkage.engine import connection
+from models_py.record_linkage.graph import connected
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.prepare import prepare_records
 
@@ -74,7 +75,7 @@ def cluster_pairs(
     edges = _ordered(links, prepared)
     joins = edges["link_type"].to_numpy() != "never"
     left, right = edges["record_l"].to_numpy(), edges["record_r"].to_numpy()
-    component = _components(left[joins], right[joins], len(prepared))
+    component = connected(left[joins], right[joins], len(prepared))
     portrait, conflicts = _conflicts(prepared, component, edges[~joins], trust_birth_dates)
     # A component without contradiction whose records are mostly linked is a person as it is; the
     # others are walked link by link, and what is still loose once more with more support asked.
@@ -86,7 +87,7 @@ def cluster_pairs(
     refused = np.full(len(edges), FOLLOWED)
     for support in SUPPORT:
         keep = np.flatnonzero(joins & (refused == FOLLOWED))
-        label = _components(left[keep], right[keep], len(prepared))
+        label = connected(left[keep], right[keep], len(prepared))
         in_doubt = _loose(left[keep], right[keep], label, speaks)
         if support == SUPPORT[0]:
             in_doubt[label[np.isin(portrait, conflicts)]] = True
@@ -94,7 +95,7 @@ def cluster_pairs(
         ends = np.stack([left[walk], right[walk], is_certain[walk], is_always[walk]], axis=1)
         refused[walk] = list(_refusals(ends, support, portrait, conflicts, speaks))
     keep = np.flatnonzero(joins & (refused == FOLLOWED))
-    label = _components(left[keep], right[keep], len(prepared))
+    label = connected(left[keep], right[keep], len(prepared))
     _, person = np.unique(label, return_inverse=True)
     first = pd.factorize(person)[0]  # numbered in the order of their first record
     persons = prepared[RECORD_KEY].assign(person=first)
@@ -147,15 +148,6 @@ def _loose(
     linked = np.bincount(component[pairs], minlength=len(sizes))
     loose: np.ndarray = linked < MIN_DENSITY * sizes * (sizes - 1) / 2
     return loose
-
-
-def _components(left: np.ndarray, right: np.ndarray, count: int) -> np.ndarray:
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
-    labels: np.ndarray = connected_components(graph, directed=False)[1]
-    return labels
 
 
 def _conflicts(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
+from models_py.record_linkage.graph import connected
 from models_py.record_linkage.keys import RECORD_KEY
 
 CUSTOMERS_MAP_COLUMNS = [
@@ -146,11 +147,5 @@ def joinable_links(records: pd.DataFrame, identifiers: pd.DataFrame) -> pd.DataF
 
 def components(record: np.ndarray, identifier: np.ndarray, count: int) -> np.ndarray:
     """Number of the component of each of `count` records, given which holds which identifier."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     size = count + (int(identifier.max()) + 1 if len(identifier) else 0)
-    edges = (np.ones(len(record), dtype=np.int8), (record, count + identifier))
-    _, labels = connected_components(coo_matrix(edges, shape=(size, size)), directed=False)
-    persons: np.ndarray = labels[:count]
-    return persons
+    return connected(record, count + identifier, size)[:count]

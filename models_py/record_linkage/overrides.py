@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns
-from models_py.record_linkage.exact import components
+from models_py.record_linkage.graph import connected
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.links import links_frame
 
@@ -59,9 +59,7 @@ def override_links(records: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.
 
 def _refuse_contradictions(records: pd.DataFrame, links: pd.DataFrame) -> None:
     always, never = (links[links["link_type"] == kind] for kind in ("always", "never"))
-    ties = np.arange(len(always))
-    ends = np.concatenate([always["left"].to_numpy(), always["right"].to_numpy()])
-    person = components(ends, np.concatenate([ties, ties]), len(records))
+    person = connected(always["left"].to_numpy(), always["right"].to_numpy(), len(records))
     both = never[person[never["left"].to_numpy()] == person[never["right"].to_numpy()]]
     if both.empty:
         return

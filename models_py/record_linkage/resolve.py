@@ -16,7 +16,8 @@ import pandas as pd
 from models_py.frames import require_columns
 from models_py.record_linkage.careful import separate
 from models_py.record_linkage.clusters import MIN_DENSITY
-from models_py.record_linkage.exact import SINGLETON, components, joinable_links
+from models_py.record_linkage.exact import SINGLETON, joinable_links
+from models_py.record_linkage.graph import connected
 from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.links import LINK_COLUMNS, links_frame
 from models_py.record_linkage.overrides import override_links
@@ -166,9 +167,7 @@ def _pair_links(records: pd.DataFrame, pairs: pd.DataFrame | None) -> pd.DataFra
 
 
 def _label(links: pd.DataFrame, count: int) -> np.ndarray:
-    ties = np.arange(len(links))
-    ends = np.concatenate([links["left"].to_numpy(), links["right"].to_numpy()])
-    return components(ends, np.concatenate([ties, ties]), count)
+    return connected(links["left"].to_numpy(), links["right"].to_numpy(), count)
 
 
 def _portraits(records: pd.DataFrame, portraits: pd.DataFrame) -> pd.DataFrame:
