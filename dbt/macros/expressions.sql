@@ -46,9 +46,6 @@
     {{ return("translate(" ~ value ~ ", 'áàâäãåéèêëíìîïóòôöõúùûüñçýÿšžčćřěůďťňąęśźżń', 'aaaaaaeeeeiiiiooooouuuuncyyszccreudtnaeszzn')") }}
 {%- endmacro %}
 
-{% macro digits_only(value) -%} {{ keep_only(value, '0-9') }} {%- endmacro %}
-{% macro letters_only(value) -%} {{ keep_only('lower(' ~ value ~ ')', '\\p{L}') }} {%- endmacro %}
-
 {# DuckDB may evaluate ln before the filter that would have kept zero away from it, and then fails. #}
 {% macro safe_ln(value) -%}
     ln(case when {{ value }} > 0 then cast({{ value }} as double) end)

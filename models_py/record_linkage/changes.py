@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-EVENT_ORDER = ("merged", "split", "moved", "new", "retired")
 EVENT_COLUMNS = ["event_type", "customer_id", "other_customer_id", "link"]
 
 

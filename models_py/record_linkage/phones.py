@@ -12,7 +12,6 @@ import pandas as pd
 
 from models_py.frames import require_columns
 
-PHONE_COLUMNS = ["phone", "country_code", "e164", "is_valid"]
 _ALL_ALIKE = re.compile(r"^(\d)\1+$")
 # Codes that people write for countries whose ISO code is another.
 _ALIASES = {"UK": "GB", "EL": "GR"}

@@ -250,8 +250,8 @@ assert defs.resolve_job_def("prepare").execute_in_process(
 take("device_periods")
 from dagster_project.dbt_project import dbt_resource, dbt_variables, set_environment
 set_environment(config)
-rooms = ["path:models/intermediate", "path:models/marts", "--exclude", *FEATURES.split()]
-dbt_resource(config).cli(["run", "--select", *rooms, *dbt_variables(config)]).wait()
+rooms = ["--select", "path:models/intermediate path:models/marts", "--exclude", FEATURES]
+dbt_resource(config).cli(["run", *rooms, *dbt_variables(config)]).wait()
 assert defs.resolve_job_def("slice").execute_in_process(
     instance=instance, partition_key=sys.argv[2], tags=forced
 ).success
