@@ -3,7 +3,9 @@
 Add a fixture here when tests of two rooms need it. What one room needs stays in its test file.
 """
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -83,9 +85,28 @@ def make_shop():
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
-    """A shop of 1,500 people, run through the whole line once by the command line."""
-    shop = _make_shop(tmp_path_factory.mktemp("home with space") / "shop", 1_500, 11)
-    done = shop.clientela("run", "--back", "1")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    shop.summary = done.stdout
+    """A shop of 1,500 people, run through the whole line once by the command line.
+
+    Test processes that run side by side build it once; each works on a copy of its own.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home = shared / "home with space" / "shop"
+    home.parent.mkdir(exist_ok=True)
+    with (shared / "shop.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shop = Shop(home, home / "shop files", home / "truth")
+        summary = home / "summary.txt"
+        if not home.exists():
+            _make_shop(home, 1_500, 11)
+            done = shop.clientela("run", "--back", "1")
+            summary.write_text(done.stdout if done.returncode == 0 else "")
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        assert summary.read_text(), "the run of another test process failed; its error says why"
+    shop.summary = summary.read_text()
+    own = tmp_path_factory.mktemp("own copy") / "shop"
+    skip = shutil.ignore_patterns("truth", "shop files", "parse.lock")
+    shutil.copytree(home, own, ignore=skip, symlinks=True)
+    shop.home = own
     return shop

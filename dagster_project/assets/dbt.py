@@ -72,7 +72,7 @@ def _build(
         dbt.cli(parts, manifest=MANIFEST).wait()
     try:
         run = dbt.cli(["build", *dbt_variables(config)], context=context)
-        yield from run_to_the_end(run, context)
+        yield from run_to_the_end(run, context, config.warehouse_path)
     except DagsterDbtCliRuntimeError:
         with clientela.warehouse() as warehouse:
             refused = refused_sources(warehouse, config) if name == "dbt_staging" else ""
