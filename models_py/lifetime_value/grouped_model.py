@@ -59,12 +59,19 @@ class GroupedModel:
         return {name: np.broadcast_to(found[name], len(points)) for name in self.parameters}
 
     def pymc(self, data: Mapping[str, np.ndarray]) -> Any:
-        """The same model in PyMC; its data can be exchanged."""
+        """The same model in PyMC; what it reads of `data` can be exchanged (`data_vars`)."""
         import pymc as pm
         import pytensor.tensor as pt
 
+        class Shared(dict[str, Any]):
+            """Data become variables when they are first read: compiled code refuses others."""
+
+            def __missing__(self, name: str) -> Any:
+                self[name] = pm.Data(name, data[name])
+                return self[name]
+
         with pm.Model() as model:
-            shared = {name: pm.Data(name, values) for name, values in data.items()}
+            shared = Shared()
             kinds = {"normal": pm.Normal, "logistic": pm.Logistic}
             numbers = {
                 name: kinds[kind](name, location, scale)

@@ -1,7 +1,7 @@
-"""When customers buy and when they stop: the MBG/NBD and BG/NBD models on grouped rows.
+"""When customers buy and when they stop: the models by name, MBG/NBD and BG/NBD, grouped rows.
 
-Add here likelihoods of purchase histories that depend on (x, t_x, T) alone, and their priors.
-Amounts belong in `spend`, the future of single customers in `predictive`.
+Add here likelihoods of customers who leave at a purchase, and what all purchase models share.
+Pareto/NBD is in `pareto_nbd`, amounts in `spend`, the future of single customers in `predictive`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import PURCHASE_GROUPS, require_columns, require_complete, to_float
+from models_py.lifetime_value import pareto_nbd
 from models_py.lifetime_value.grouped_model import GroupedModel
 from models_py.lifetime_value.sampler import Sampling, sample
 
 PARAMETERS = ("r", "alpha", "a", "b")
-MODELS = ("mbg_nbd", "bg_nbd")
+MODELS = ("mbg_nbd", "bg_nbd", "pareto_nbd")
 DAYS_PER_WEEK = 7.0
 
 
@@ -28,31 +29,37 @@ def statistics(groups: pd.DataFrame, model: str = "mbg_nbd") -> dict[str, np.nda
     ----------
     groups : DataFrame
         Columns of `PURCHASE_GROUPS`, days; each row stands for `customers_count` customers.
-    model : {"mbg_nbd", "bg_nbd"}
+    model : {"mbg_nbd", "bg_nbd", "pareto_nbd"}
 
     Returns
     -------
     dict
-        ``x``, ``t_x``, ``T`` (weeks, exactly days/7), ``customers`` (group,); ``chances``: how
-        often the customer could have dropped out, x + 1 (MBG/NBD) or x (BG/NBD) (group,);
-        ``step`` = 0, 1, ... with ``beyond_x`` and ``beyond_chances``, the numbers of customers
-        with more than `step` purchases or chances (step,). Rows are sorted, so that the order in
-        the warehouse cannot move a digit.
+        ``x``, ``t_x``, ``T`` (weeks, exactly days/7), ``customers`` (group,); ``step`` = 0, 1, ...
+        with ``beyond_x``, the number of customers with more than `step` purchases (step,). Unless
+        Pareto/NBD, ``chances``: how often the customer could have dropped out, x + 1 (MBG/NBD) or
+        x (BG/NBD) (group,), and ``beyond_chances`` (step,); distinct times ``t_x_values`` and
+        ``T_values`` with the place of each group's in ``t_x_place`` and ``T_place``. Rows are
+        sorted, so that the order in the warehouse cannot move a digit.
 
     Raises
     ------
     ValueError
         For missing columns or NULL, for no customer, or for times that contradict each other.
     """
-    if model not in MODELS:
-        raise ValueError(f"purchase model {model!r} is unknown; use one of {', '.join(MODELS)}.")
+    _require_known(model)
     table = "purchase groups"
     require_columns(groups, PURCHASE_GROUPS, table)
     require_complete(groups, PURCHASE_GROUPS, table, "Group customers with a purchase only.")
     ordered = groups.sort_values(list(PURCHASE_GROUPS), kind="stable")
     x, t_x, tenure, customers = (to_float(ordered[name], table) for name in PURCHASE_GROUPS)
-    if customers.sum() < 1:
+    if not customers.sum() >= 1:
         raise ValueError("purchase groups hold no customer. Fit on a date after the first orders.")
+    infinite = ~np.isfinite(x + t_x + tenure + customers)
+    if infinite.any():
+        raise ValueError(
+            f"purchase groups: {int(infinite.sum())} rows have an infinite count or time. "
+            "Recompute the features of that as_of_date."
+        )
     wrong = (x < 0) | (t_x < 0) | (t_x > tenure) | ((x == 0) & (t_x > 0)) | (customers < 0)
     if wrong.any():
         raise ValueError(
@@ -62,16 +69,28 @@ def statistics(groups: pd.DataFrame, model: str = "mbg_nbd") -> dict[str, np.nda
         )
     chances = x + 1.0 if model == "mbg_nbd" else x
     step = np.arange(max(float(chances.max()), 1.0))
-    return {
+    data = {
         "x": x,
         "t_x": t_x / DAYS_PER_WEEK,
         "T": tenure / DAYS_PER_WEEK,
         "customers": customers,
-        "chances": chances,
         "step": step,
         "beyond_x": _count_beyond(x, customers, len(step)),
+    }
+    if model == "pareto_nbd":
+        return data
+    for name in ("t_x", "T"):
+        data[f"{name}_values"], data[f"{name}_place"] = np.unique(data[name], return_inverse=True)
+    return data | {
+        "chances": chances,
+        "last_chance_place": np.maximum(chances - 1.0, 0.0).astype("int64"),
         "beyond_chances": _count_beyond(chances, customers, len(step)),
     }
+
+
+def _require_known(name: str) -> None:
+    if name not in MODELS:
+        raise ValueError(f"purchase model {name!r} is unknown; use one of {', '.join(MODELS)}.")
 
 
 def _count_beyond(values: np.ndarray, customers: np.ndarray, length: int) -> np.ndarray:
@@ -96,15 +115,14 @@ def log_likelihood(
     `beyond_chances` only.
     """
     x, n, step = data["x"], data["chances"], data["step"]
-    log_a = xp.log(a)
-    at_end, at_last = xp.log(alpha + data["T"]), xp.log(alpha + data["t_x"])
-    has_chance = (n > 0) * 1.0
-    gone = log_a - xp.log(b + n - has_chance) + (r + x) * (at_end - at_last)
-    softplus = (lambda value: np.logaddexp(0.0, value)) if xp is np else xp.softplus
-    per_group = r * xp.log(alpha) - (r + x) * at_end + has_chance * softplus(gone)
-    products = data["beyond_x"] * xp.log(r + step) + data["beyond_chances"] * (
-        xp.log(b + step) - xp.log(a + b + step)
-    )
+    # Logarithms cost more than all else here, so each is taken once per distinct value.
+    at_end = xp.log(alpha + data["T_values"])[data["T_place"]]
+    at_last = xp.log(alpha + data["t_x_values"])[data["t_x_place"]]
+    stayed, had_chance = xp.log(b + step), xp.log(a + b + step)  # (step,)
+    gone = xp.log(a) - stayed[data["last_chance_place"]] + (r + x) * (at_end - at_last)
+    softplus = xp.maximum(gone, 0.0) + xp.log1p(xp.exp(-abs(gone)))
+    per_group = r * xp.log(alpha) - (r + x) * at_end + (n > 0) * softplus
+    products = data["beyond_x"] * xp.log(r + step) + data["beyond_chances"] * (stayed - had_chance)
     return xp.sum(data["customers"] * per_group) + xp.sum(products)
 
 
@@ -130,7 +148,10 @@ PRIORS = {
 
 
 def model(name: str) -> GroupedModel:
-    """The model of that name, with its priors."""
+    """The model of that name, one of `MODELS`, with its priors."""
+    _require_known(name)
+    if name == "pareto_nbd":
+        return pareto_nbd.MODEL
     return GroupedModel(
         name,
         PRIORS,
@@ -147,6 +168,13 @@ def fit(
     draws_kept: int,
     random_state: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Draw r, alpha (weeks), a, b given purchase groups; returns draws and diagnostics."""
+    """Draw the parameters of the model `name` given purchase groups.
+
+    Returns
+    -------
+    (DataFrame, dict)
+        r, alpha (weeks), and a, b or, for Pareto/NBD, s, beta (weeks), one row per draw; and the
+        diagnostics of `sampler.sample`.
+    """
     data = statistics(groups, name)
     return sample(model(name), data, settings, draws_kept, random_state)

@@ -21,7 +21,7 @@ from models_py.lifetime_value.grouped_model import GroupedModel
 
 CAREFUL_TARGET_ACCEPT = 0.98
 INFERENCES = ("auto", "nuts", "importance")
-_COMPILED: dict[str, Any] = {}
+_COMPILED: dict[str, tuple[Any, list[str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,15 @@ def _by_chains(
         # BG/NBD and MBG/NBD differ in their data only.
         key = ",".join(model.priors)
         if key not in _COMPILED:
-            _COMPILED[key] = nutpie.compile_pymc_model(
-                model.pymc(data), backend="numba", var_names=names
-            )
+            stated = model.pymc(data)
+            compiled = nutpie.compile_pymc_model(stated, backend="numba", var_names=names)
+            _COMPILED[key] = compiled, [variable.name for variable in stated.data_vars]
+    compiled, read = _COMPILED[key]
     # A step that diverges is too long for a bend of the posterior; shorter steps cost time and
     # nothing else, so they are tried before the fit is called unhealthy.
     for target_accept in (settings.target_accept, CAREFUL_TARGET_ACCEPT):
         trace = nutpie.sample(
-            _COMPILED[key].with_data(**data),
+            compiled.with_data(**{name: data[name] for name in read}),
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,

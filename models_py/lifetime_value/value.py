@@ -123,7 +123,7 @@ class LifetimeValue:
             model (mbg_nbd, bg_nbd or spend), draw, parameter, value; sorted.
         """
         rows = self.draws_.melt(ignore_index=False, var_name="parameter").reset_index()
-        is_purchase = rows["parameter"].isin(purchases.PARAMETERS)
+        is_purchase = rows["parameter"].isin(purchases.model(self.purchase_model).parameters)
         rows.insert(0, "model", np.where(is_purchase, self.purchase_model, "spend"))
         rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
         return rows[["model", "draw", "parameter", "value"]]
@@ -140,14 +140,14 @@ class LifetimeValue:
         names = set(parameters["model"]) - {"spend"}
         if len(names) != 1:
             raise ValueError(
-                "model_parameters must hold one purchase model (mbg_nbd or bg_nbd), found "
-                f"{sorted(names)}. Select the rows of one model_version_id."
+                f"model_parameters must hold one purchase model of {', '.join(purchases.MODELS)}, "
+                f"found {sorted(names)}. Select the rows of one model_version_id."
             )
         # pivot refuses a draw that occurs twice; pivot_table would average the two.
         draws = parameters.pivot(  # noqa: PD010
             index="draw", columns="parameter", values="value"
         )
-        known = [*purchases.PARAMETERS, *spend.PARAMETERS]
+        known = [*purchases.model(next(iter(names))).parameters, *spend.PARAMETERS]
         missing = [name for name in known if name not in draws and name != "kappa"]
         present = [name for name in known if name in draws]
         if missing or draws[present].isna().to_numpy().any():

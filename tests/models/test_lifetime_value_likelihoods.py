@@ -79,7 +79,7 @@ def test_purchase_groups_count_every_customer(customers):
 def test_impossible_purchase_histories_are_refused():
     with pytest.raises(ValueError, match=r"purchase groups: 1 rows .* Recompute"):
         purchases.statistics(_group(2, 80, 70))
-    with pytest.raises(ValueError, match="unknown; use one of mbg_nbd, bg_nbd"):
+    with pytest.raises(ValueError, match="unknown; use one of mbg_nbd, bg_nbd, pareto_nbd"):
         purchases.statistics(_group(2, 8, 70), "pareto")
 
 
