@@ -12,16 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from models_py import posterior
 from models_py.lifetime_value.purchases import DAYS_PER_WEEK
 
-# Revenue draws are rounded to 1/1024 of a currency unit, so that sums of them are exact in float64
-# up to 8.8e12 and totals do not depend on how customers are cut into batches.
-_REVENUE_STEP = 1024.0
+PARAMETERS_OF = {
+    "mbg_nbd": ("r", "alpha", "a", "b"),
+    "bg_nbd": ("r", "alpha", "a", "b"),
+    "pareto_nbd": ("r", "alpha", "s", "beta"),
+}
+SPEND_PARAMETERS = ("p", "q", "v", "kappa")
+_FUTURE_STREAM = 2
 
 
 @dataclass(frozen=True)
 class Histories:
-    """What is known of each customer; all arrays (customer,), times in weeks, money as given."""
+    """What is known of each customer; all arrays (customer,), times in weeks, money as given.
+
+    `pool` names the group of customers whose parameters are theirs; None where all share one set.
+    """
 
     customer_id: np.ndarray
     x: np.ndarray
@@ -29,10 +37,13 @@ class Histories:
     T: np.ndarray
     first: np.ndarray
     repeat: np.ndarray
+    pool: np.ndarray | None = None
 
     def part(self, start: int, stop: int) -> Histories:
         """The customers from `start` up to `stop`."""
-        return Histories(*(values[start:stop] for values in vars(self).values()))
+        pool = None if self.pool is None else self.pool[start:stop]
+        known = {name: values[start:stop] for name, values in vars(self).items() if name != "pool"}
+        return Histories(**known, pool=pool)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,8 @@ class Futures:
         Averages over draws of what is expected given rates, dropout and spend level; less noisy
         than averages of the simulated numbers, and of the same expectation.
     alive_probability, order_value_mean, waiting_days : (customer,)
-        `waiting_days` is the median over draws of the median time to the next order, if alive.
+        `waiting_days` is the median over draws of the median time to the next order, of one who
+        is there and stays.
     order_value : (customer, draw)
         The customer's own mean order value.
     """
@@ -68,29 +80,22 @@ class Futures:
 def keyed_generator(customer_id: str, random_state: int, stream: int = 0) -> np.random.Generator:
     """A generator that depends on the customer, the seed and the stream, and on nothing else.
 
+    Stream 0 was that of futures, which now take the words of stream 2 by counter (`kernels`).
+
     The as-of date is left out on purpose: the same customer has the same random numbers on every
     date, so that a change of value between dates shows what was learned, not new dice.
     """
-    digest = hashlib.blake2b(str(customer_id).encode(), digest_size=8).digest()
-    seed = (int(random_state) % 2**56) * 2**8 + stream
-    key = np.array([int.from_bytes(digest, "little"), seed], dtype="uint64")
+    key = np.array([_key(customer_id), _seed(random_state, stream)], dtype="uint64")
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def discount_factors(horizons_days: np.ndarray, annual_discount_rate: float) -> np.ndarray:
-    """Mean discount factor of each step between horizons, (horizon,).
+def _key(customer_id: str) -> int:
+    digest = hashlib.blake2b(str(customer_id).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
-    Money is discounted continuously, by (1 + rate)^(-days/365), and counts as spread evenly over
-    the step in which it falls. With dropout it falls earlier: at 10 % a year and the default
-    horizons the present value comes out at most 0.4 % low.
-    """
-    force = np.log1p(annual_discount_rate) / 365.0
-    if force == 0:
-        return np.ones(len(horizons_days))
-    start = np.concatenate([[0.0], horizons_days[:-1]])
-    return (np.exp(-force * start) - np.exp(-force * horizons_days)) / (
-        force * (horizons_days - start)
-    )
+
+def _seed(random_state: int, stream: int) -> int:
+    return (int(random_state) % 2**56) * 2**8 + stream
 
 
 def simulate(
@@ -103,100 +108,102 @@ def simulate(
 ) -> Futures:
     """Draw each customer's future once per parameter draw.
 
-    Given parameters and history, the customer is alive with the posterior probability; then the
-    rate is Gamma(r + x, alpha + T) and the dropout probability Beta(a, b + n), n = x + 1 chances
-    so far in MBG/NBD, x in BG/NBD. Orders up to a horizon are the smaller of a Poisson count and
-    the geometric number of orders before dropout, one path through all horizons. The spend rate nu
-    is Gamma(q + p n, v + S) and the sum of m orders Gamma(p m) / nu.
+    Given parameters and history, the customer is still there with the posterior probability; then
+    the purchase rate is Gamma(r + x, alpha + T). In MBG/NBD and BG/NBD the dropout probability is
+    Beta(a, b + n), n = x + 1 chances so far in MBG/NBD, x in BG/NBD, and ends the path after a
+    geometric number of orders. In Pareto/NBD the death rate is Gamma(s, beta + T) and ends it after
+    an exponential time. Until then orders are Poisson, one path through all horizons. The spend
+    rate nu is Gamma(q + p n, v + S) and the sum of m orders Gamma(p m) / nu, rounded to 1/1024.
+    Days count as they are (days / 7), and money is discounted continuously by (1 + rate)^(-days /
+    365).
+
+    Random numbers are Philox words keyed by customer and seed, with draw and purpose as counter: a
+    customer has the same ones in every batch, order of rows, thread and on every date.
 
     Parameters
     ----------
     histories : Histories
     draws : DataFrame
-        Columns r, alpha, a, b, p, q, v and, if first orders count, kappa; one row per draw.
+        Columns r, alpha and a, b or s, beta; p, q, v and, if first orders count, kappa; one row
+        per draw. Where histories have a pool, a column ``alpha[<pool>]`` stands before ``alpha``.
     horizons_days : ndarray
         Ascending.
     annual_discount_rate : float
-    purchase_model : {"mbg_nbd", "bg_nbd"}
+    purchase_model : {"mbg_nbd", "bg_nbd", "pareto_nbd"}
     random_state : int
 
     Returns
     -------
     Futures
     """
-    customers, count = len(histories.x), len(draws)
-    value = {name: draws[name].to_numpy(dtype="float64") for name in draws}  # (draw,)
-    r, alpha, a, b = (value[name] for name in ("r", "alpha", "a", "b"))
-    p, q, v = (value[name] for name in ("p", "q", "v"))
-    x, t_x, tenure = (known[:, None] for known in (histories.x, histories.t_x, histories.T))
-    chances = x + 1.0 if purchase_model == "mbg_nbd" else x
-    has_chance = chances > 0
-
-    # (customer, draw) from here
-    gone = (
-        np.log(a)
-        - np.log(b + chances - has_chance)
-        + (r + x) * np.log((alpha + tenure) / (alpha + t_x))
-    )
-    alive = np.where(has_chance, 1.0 / (1.0 + np.exp(np.minimum(gone, 700.0))), 1.0)
-    spend_shape = q + p * x
-    spend_rate = v + histories.repeat[:, None]
-    if "kappa" in value:
-        spend_shape = spend_shape + p
-        spend_rate = spend_rate + histories.first[:, None] / value["kappa"]
-
-    rate, dropout, level = (np.empty((customers, count)) for _ in range(3))
-    luck = np.empty((customers, 2, count))
-    generators = [keyed_generator(key, random_state) for key in histories.customer_id]
-    for i, generator in enumerate(generators):
-        generator.random(out=luck[i])
-        rate[i] = generator.standard_gamma(r + x[i])
-        dropout[i] = generator.beta(a, b + chances[i])
-        level[i] = generator.standard_gamma(spend_shape[i])
-    rate /= alpha + tenure  # per week
-    nu = level / spend_rate
-    # A dropout probability of almost 0 makes this infinite, which is what it should be.
-    with np.errstate(over="ignore", divide="ignore"):
-        last = np.ceil(np.log1p(-luck[:, 1]) / np.log1p(-dropout))
-    last = np.clip(last, 1.0, 2.0**31 - 1)  # the order after which the customer drops out
+    from models_py.lifetime_value import kernels
 
     weeks = np.asarray(horizons_days, dtype="float64") / DAYS_PER_WEEK
-    steps = np.diff(weeks, prepend=0.0)
-    intensity = np.where(luck[:, 0] < alive, rate, 0.0)[:, None, :] * steps[:, None]
-    orders = np.empty(intensity.shape)  # (customer, horizon, draw)
-    for i, generator in enumerate(generators):
-        orders[i] = generator.poisson(intensity[i])
-    np.cumsum(orders, axis=1, out=orders)
-    np.minimum(orders, last[:, None, :], out=orders)
-
-    new_shape = p * np.diff(orders, axis=1, prepend=0.0)
-    for i, generator in enumerate(generators):
-        new_shape[i] = generator.standard_gamma(new_shape[i])
-    step_revenue = np.rint(new_shape / nu[:, None, :] * _REVENUE_STEP) / _REVENUE_STEP
-    factor = discount_factors(np.asarray(horizons_days, dtype="float64"), annual_discount_rate)
-
-    # Given rate and dropout, orders come at rate * exp(-rate * dropout * t) while alive.
-    leaving = np.maximum(dropout, 1e-12)
-    expected = (alive / leaving)[:, None, :] * -np.expm1(
-        -(rate * leaving)[:, None, :] * weeks[:, None]
+    grid = np.concatenate([[0.0], weeks])
+    if purchase_model == "pareto_nbd":
+        grid = _refined(weeks)
+    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories.pool)
+    customers, count, horizons = len(histories.x), len(draws), len(weeks)
+    orders, revenue, present_value = (np.empty((customers, horizons, count)) for _ in range(3))
+    order_value, waiting = (np.empty((customers, count)) for _ in range(2))
+    means = tuple(np.empty((customers, horizons)) for _ in range(4))
+    alive, order_value_mean = (np.empty(customers) for _ in range(2))
+    keys = np.array([_key(name) for name in histories.customer_id], dtype="uint64")
+    known = (histories.x, histories.t_x, histories.T, histories.first, histories.repeat)
+    kernels.simulate_customers(
+        list(PARAMETERS_OF).index(purchase_model),  # as numbered in kernels
+        np.uint64(_seed(random_state, _FUTURE_STREAM)),
+        (keys, *known, place if len(place) else np.zeros(customers, dtype="int64")),
+        parameters,
+        (
+            grid,
+            np.searchsorted(grid, weeks),
+            np.log1p(annual_discount_rate) / 365.0 * DAYS_PER_WEEK,
+        ),
+        (orders, revenue, present_value),
+        (order_value, waiting),
+        means,
+        (alive, order_value_mean),
     )
-    order_value = spend_rate * p / (spend_shape - 1.0)
-    expected_revenue = np.mean(
-        np.diff(expected, axis=1, prepend=0.0) * order_value[:, None, :], axis=2
-    )
-    silent = np.exp(-(r + x)[:, None, :] * np.log1p(weeks[:, None] / (alpha + tenure)[:, None, :]))
-    with np.errstate(over="ignore"):
-        waiting = (alpha + tenure) * np.expm1(np.log(2.0) / (r + x))
+    waiting_weeks = posterior.quantiles(waiting, "weeks")["weeks_p50"]
     return Futures(
         orders=orders,
-        revenue=np.cumsum(step_revenue, axis=1),
-        present_value=np.cumsum(step_revenue * factor[:, None], axis=1),
-        orders_mean=expected.mean(axis=2),
-        revenue_mean=np.cumsum(expected_revenue, axis=1),
-        present_value_mean=np.cumsum(expected_revenue * factor, axis=1),
-        purchase_probability=np.mean(alive[:, None, :] * (1.0 - silent), axis=2),
-        alive_probability=alive.mean(axis=1),
-        order_value_mean=order_value.mean(axis=1),
-        waiting_days=np.median(waiting, axis=1) * DAYS_PER_WEEK,
-        order_value=p / nu,
+        revenue=revenue,
+        present_value=present_value,
+        orders_mean=means[0],
+        revenue_mean=means[1],
+        present_value_mean=means[2],
+        purchase_probability=means[3],
+        alive_probability=alive,
+        order_value_mean=order_value_mean,
+        waiting_days=waiting_weeks * DAYS_PER_WEEK,
+        order_value=order_value,
     )
+
+
+def _refined(weeks: np.ndarray) -> np.ndarray:
+    """Times from 0 to the last horizon, closer together than the chance to stay bends."""
+    parts, start = [np.zeros(1)], 0.0
+    for end in weeks:
+        steps = int(np.ceil((end - start) / max(2.5, 0.6 * start)))
+        parts.append(np.linspace(start, end, steps + 1)[1:])
+        start = end
+    return np.concatenate(parts)
+
+
+def _parameters(
+    draws: pd.DataFrame, names: tuple[str, ...], pools: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters (pool, name, draw), and each customer's place among the pools."""
+
+    def column(name: str, pool: str) -> np.ndarray:
+        found = next((key for key in (f"{name}[{pool}]", name) if key in draws), None)
+        if found is None:
+            return np.full(len(draws), np.nan)  # kappa, where first orders do not count
+        values: np.ndarray = draws[found].to_numpy(dtype="float64")
+        return values
+
+    known = np.zeros(1, dtype="str") if pools is None else np.unique(pools.astype(str))
+    values = [[column(name, pool) for name in (*names, *SPEND_PARAMETERS)] for pool in known]
+    place = np.zeros(0) if pools is None else np.searchsorted(known, pools.astype(str))
+    return np.array(values), place.astype("int64")

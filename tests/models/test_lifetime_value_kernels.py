@@ -1,0 +1,294 @@
+"""The compiled futures: random numbers, samplers, and each family against brute force.
+
+Add here a promise about `kernels` or `predictive.simulate` that known truth can check.
+What a caller of `LifetimeValue.predict` is promised is in `test_lifetime_value_predict`.
+"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from numba import njit
+from scipy import integrate, special, stats
+
+from models_py.lifetime_value import kernels, keyed_random
+from models_py.lifetime_value.predictive import Futures, Histories, simulate
+
+KEY, SEED, STREAM = np.uint64(0xDEADBEEF12345678), np.uint64(42 * 256 + 2), 3
+WEEKS = np.array([30, 90, 180, 365]) / 7.0
+SPEND = {"p": 3.0, "q": 4.0, "v": 30.0}
+FAMILIES = {
+    "mbg_nbd": {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
+    "bg_nbd": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
+    "pareto_nbd": {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669},
+}
+
+
+@njit
+def many(sampler: int, key, seed, stream: int, count: int, a: float, b: float) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """Draws 0, 1, ... of one stream of one customer."""
+    drawn = np.empty(count)
+    for draw in range(count):
+        if sampler == 0:
+            drawn[draw] = keyed_random.uniform(keyed_random.words(key, seed, 0, stream, draw)[0])
+        elif sampler == 1:
+            drawn[draw] = keyed_random.gamma(key, seed, stream, draw, a)
+        elif sampler == 2:
+            drawn[draw] = keyed_random.beta(key, seed, stream, draw, a, b)
+        else:
+            drawn[draw] = keyed_random.poisson(key, seed, stream, draw, a)
+    return drawn
+
+
+UNIFORM, GAMMA, BETA, POISSON = range(4)
+COUNT = 20_000
+
+
+def futures(family: str, history: dict, draws: int, rate: float = 0.1, days=(30, 90, 180, 365)):
+    frame = pd.DataFrame([FAMILIES[family] | SPEND] * draws)
+    size = len(history["x"])
+    known = {name: np.asarray(values, dtype="float64") for name, values in history.items()}
+    money = {"first": np.full(size, 20.0), "repeat": 22.5 * known["x"]}
+    names = np.array([f"c_{number}" for number in range(size)], dtype=object)
+    given = Histories(customer_id=names, **known, **money)
+    return simulate(given, frame, np.array(days), rate, family, 11)
+
+
+def test_random_words_are_those_of_numpys_philox():
+    for counter in ([0, 0, 0], [1, 5, 399], [7, 21, 2**20]):
+        # NumPy counts up before it computes.
+        start = (counter[0] + (counter[1] << 64) + (counter[2] << 128) - 1) % 2**256
+        bits = np.random.Philox(key=np.array([KEY, SEED]), counter=start)
+        ours = keyed_random.words(KEY, SEED, *counter)
+        assert [int(word) for word in ours] == bits.random_raw(4).tolist()
+
+
+def test_normal_variates_invert_the_normal_distribution():
+    words = np.random.default_rng(1).integers(0, 2**64, 20_000, dtype="uint64")
+    edges = np.array([0, 2**11, 2**40, 2**63, 2**64 - 1], dtype="uint64")
+    for word in np.concatenate([words, edges]):
+        chance = keyed_random.uniform(word)
+        assert 0.0 < chance < 1.0
+        assert keyed_random.normal(word) == pytest.approx(special.ndtri(chance), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [0.02, 0.3, 0.999, 1.0, 3.5, 400.0])
+def test_gamma_variates_follow_their_law(shape):
+    drawn = many(GAMMA, KEY, SEED, STREAM, COUNT, shape, 0.0)
+    assert stats.kstest(drawn, stats.gamma(shape).cdf).pvalue > 0.001
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.8, 3.4), (0.05, 0.1), (2.0, 30.0), (40.0, 0.5)])
+def test_beta_variates_follow_their_law(a, b):
+    drawn = many(BETA, KEY, SEED, STREAM, COUNT, a, b)
+    # Some of Beta(0.05, 0.1) lies so near 1 that doubles cannot tell it from 1.
+    law, below = stats.beta(a, b), drawn[drawn < 1.0 - 1e-12]
+    share = law.cdf(1.0 - 1e-12)
+    assert len(below) / COUNT == pytest.approx(share, abs=0.015)
+    assert stats.kstest(below, lambda x: law.cdf(x) / share).pvalue > 0.001
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.7, 9.99, 10.01, 60.0, 5000.0])
+def test_poisson_variates_follow_their_law(mean):
+    drawn = many(POISSON, KEY, SEED, STREAM, COUNT, mean, 0.0)
+    assert (drawn == np.round(drawn)).all()
+    law = stats.poisson(mean)
+    # Randomised PIT: uniform for a discrete law as well.
+    luck = np.random.default_rng(2).random(len(drawn))
+    pit = law.cdf(drawn - 1) + luck * law.pmf(drawn)
+    assert stats.kstest(pit, "uniform").pvalue > 0.001
+
+
+def test_customers_streams_and_draws_have_nothing_in_common():
+    # Neighbouring keys and counters differ in one bit or two: the hardest case.
+    sequences = {
+        (key, seed, stream): many(UNIFORM, np.uint64(key), np.uint64(seed), stream, 5_000, 0.0, 0.0)
+        for key, seed, stream in itertools.product(
+            (int(KEY), int(KEY) + 1), (int(SEED), int(SEED) + 256), (0, 1, 5)
+        )
+    }
+    for sequence in sequences.values():
+        assert stats.kstest(sequence, "uniform").pvalue > 0.001
+        assert abs(np.corrcoef(sequence[1:], sequence[:-1])[0, 1]) < 0.06
+    for left, right in itertools.combinations(sequences.values(), 2):
+        assert abs(np.corrcoef(left, right)[0, 1]) < 0.06  # 4 standard errors
+
+
+@pytest.mark.parametrize(("family", "published"), [("bg_nbd", 25.757), ("pareto_nbd", 25.456)])
+def test_published_conditional_expectation(family, published):
+    history = {"x": [26], "t_x": [30.857], "T": [31.0]}
+    found = futures(family, history, 50_000, days=(52 * 7,))
+    # Pareto/NBD in closed form; BG/NBD averages over simulated dropout.
+    allowed = 0.002 if family == "pareto_nbd" else 0.1
+    assert found.orders_mean[0, 0] == pytest.approx(published, abs=allowed)
+    assert found.orders.mean() == pytest.approx(published, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("history", "parameters"),
+    [
+        ((26, 30.857, 31.0), (0.553, 10.578, 0.606, 11.669)),
+        ((0, 0.0, 78.0), (0.553, 10.578, 0.606, 11.669)),
+        ((300, 60.0, 104.0), (1.5, 2.0, 3.0, 40.0)),
+        ((3, 5.0, 200.0), (0.3, 8.0, 1.0, 2.0)),
+        ((1, 0.5, 1.0), (1.0, 30.0, 20.0, 300.0)),
+    ],
+)
+def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters):
+    (x, t_x, tenure), (r, alpha, s, beta) = history, parameters
+
+    def integrand(tau: float) -> float:
+        return np.exp(
+            (r + x) * np.log((alpha + tenure) / (alpha + tau))
+            + s * np.log((beta + tenure) / (beta + tau))
+            - np.log(beta + tau)
+        )
+
+    ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.1])[0]
+    found = kernels.alive_probability(kernels.PARETO_NBD, x, t_x, tenure, r, alpha, s, beta)
+    assert found == pytest.approx(1.0 / (1.0 + ratio), rel=1e-6)
+
+
+def _lives(family: str, size: int, random: np.random.Generator) -> tuple[dict, dict]:
+    """Customers who live by the family's own story, and what they then do."""
+    at = FAMILIES[family]
+    rate = random.gamma(at["r"], 1 / at["alpha"], size)
+    tenure = random.uniform(5, 90, size)
+    if family == "pareto_nbd":
+        life = random.exponential(size=size) / random.gamma(at["s"], 1 / at["beta"], size)
+        seen = np.minimum(life, tenure)
+        x = random.poisson(rate * seen)
+        t_x = np.where(x > 0, seen * random.random(size) ** (1 / np.maximum(x, 1)), 0.0)
+        alive = life > tenure
+        left = np.maximum(life - tenure, 0.0)
+        orders, before = [], np.zeros(size)
+        for end in WEEKS:
+            orders.append(random.poisson(rate * (np.minimum(left, end) - before)))
+            before = np.minimum(left, end)
+        orders = np.cumsum(orders, axis=0).T
+    else:
+        dropout = random.beta(at["a"], at["b"], size)
+        most = np.floor(np.log(random.random(size)) / np.log1p(-dropout))
+        most += family == "bg_nbd"  # no chance to leave at the first order
+        tried = random.poisson(rate * tenure)
+        x = np.minimum(tried, most)
+        last = random.beta(np.maximum(x, 1), tried - x + 1)
+        t_x = np.where(x > 0, tenure * last, 0.0)
+        alive = most > tried if family == "mbg_nbd" else (most > tried) | (tried == 0)
+        steps = random.poisson(rate[:, None] * np.diff(WEEKS, prepend=0.0))
+        orders = np.minimum(np.cumsum(steps, axis=1), np.maximum(most - tried, 0)[:, None])
+        orders = np.where(alive[:, None], orders, 0)
+    return {"x": x, "t_x": t_x, "T": tenure}, {"alive": alive, "orders": orders}
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_forecasts_come_true_where_customers_live_by_the_model(family):
+    history, truth = _lives(family, 20_000, np.random.default_rng(5))
+    found = futures(family, history, 40)
+    x = history["x"]
+    for group in (x == 0, (x > 0) & (x < 4), x >= 4):
+        count = group.sum()
+        assert count > 500
+        pairs = [
+            (found.alive_probability[:, None], truth["alive"][:, None]),
+            (found.orders_mean, truth["orders"]),
+            (found.orders.mean(axis=2), truth["orders"]),
+            (found.purchase_probability, truth["orders"] > 0),
+        ]
+        for forecast, actual in pairs:
+            error = (forecast - actual)[group]
+            standard = error.std(axis=0) / np.sqrt(count) + 1e-12
+            assert (np.abs(error.mean(axis=0)) < 4 * standard).all()
+    # The whole distribution, not its mean alone: one draw for each customer ranks like the truth.
+    luck = np.random.default_rng(6).random(truth["orders"].shape)
+    below = (found.orders < truth["orders"][:, :, None]).sum(axis=2)
+    equal = (found.orders == truth["orders"][:, :, None]).sum(axis=2)
+    pit = (below + luck * (equal + 1)) / 41
+    for h in range(len(WEEKS)):
+        assert stats.kstest(pit[:, h], "uniform").pvalue > 0.001
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_money_is_discounted_at_the_time_it_comes_in(family):
+    history = {"x": [0.0, 6.0], "t_x": [0.0, 20.0], "T": [0.0, 21.0]}
+    found = futures(family, history, 40_000, rate=0.5)
+    # Exact: simulate single order times of one draw's law, hazards and rates given.
+    random = np.random.default_rng(8)
+    at, force = FAMILIES[family], np.log(1.5) / 365 * 7
+    for i, (x, tenure) in enumerate(zip(history["x"], history["T"], strict=True)):
+        rate = random.gamma(at["r"] + x, 1 / (at["alpha"] + tenure), 60_000)
+        if family == "pareto_nbd":
+            hazard = random.gamma(at["s"], 1 / (at["beta"] + tenure), 60_000)
+        else:
+            chances = x + (family == "mbg_nbd")
+            hazard = rate * random.beta(at["a"], at["b"] + chances, 60_000)
+        discounted = np.sum(rate / (hazard + force) * -np.expm1(-(hazard + force) * WEEKS[-1]))
+        plain = np.sum(rate / hazard * -np.expm1(-hazard * WEEKS[-1]))
+        exact = discounted / plain
+        assert found.present_value_mean[i, -1] / found.revenue_mean[i, -1] == pytest.approx(
+            exact, abs=0.002
+        )
+        simulated = found.present_value[i, -1].sum() / found.revenue[i, -1].sum()
+        assert simulated == pytest.approx(exact, abs=0.003)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_new_lapsed_and_very_frequent_customers_get_sensible_numbers(family):
+    history = {
+        "x": [0, 0, 5, 900, 1],
+        "t_x": [0.0, 0.0, 4.0, 103.9, 0.1],
+        "T": [0.0, 400.0, 400.0, 104.0, 0.1],
+    }
+    found: Futures = futures(family, history, 400)
+    for name in ("orders_mean", "revenue_mean", "present_value_mean", "purchase_probability"):
+        values = getattr(found, name)
+        assert np.isfinite(values).all()
+        assert (np.diff(values, axis=1) >= 0).all()
+    assert (found.present_value <= found.revenue).all()
+    assert (found.purchase_probability <= found.alive_probability[:, None] + 1e-12).all()
+    assert (found.purchase_probability <= found.orders_mean + 1e-12).all()
+    assert found.alive_probability[2] < 0.01
+    assert found.alive_probability[3] > 0.9
+    at = FAMILIES[family]
+    pace = (at["r"] + 900) / (at["alpha"] + 104) * 30 / 7
+    assert 0.97 * pace < found.orders_mean[3, 0] < pace
+    assert 1 < found.orders_mean[0, -1] / found.orders_mean[0, 0] < 365 / 30
+    assert np.isfinite(found.waiting_days).all()
+
+
+@pytest.mark.parametrize("days", [(365,), (1, 2), (30, 90, 180, 365)])
+def test_pareto_purchase_probability_is_the_integral(days):
+    at = FAMILIES["pareto_nbd"]
+    found = futures("pareto_nbd", {"x": [0, 2], "t_x": [0.0, 8.0], "T": [0.0, 10.0]}, 1, days=days)
+    for i, (x, tenure) in enumerate(((0, 0.0), (2, 10.0))):
+        shape, rate = at["r"] + x, at["alpha"] + tenure
+
+        def density(t: float, shape=shape, rate=rate, tenure=tenure) -> float:
+            stays = ((at["beta"] + tenure) / (at["beta"] + tenure + t)) ** at["s"]
+            return shape / rate * (rate / (rate + t)) ** (shape + 1) * stays
+
+        for h, day in enumerate(days):
+            exact = found.alive_probability[i] * integrate.quad(density, 0, day / 7)[0]
+            assert found.purchase_probability[i, h] == pytest.approx(exact, abs=0.002)
+
+
+def test_pools_use_their_own_parameters_and_the_population_where_there_are_none():
+    draws = pd.DataFrame([FAMILIES["mbg_nbd"] | SPEND] * 50)
+    draws["alpha[shop]"] = 60.0
+    history = Histories(
+        customer_id=np.array(["one"], dtype=object),
+        **{name: np.array([value]) for name, value in (("x", 2.0), ("t_x", 9.0), ("T", 10.0))},
+        first=np.array([20.0]),
+        repeat=np.array([45.0]),
+    )
+
+    def expected(pool: np.ndarray | None, given: pd.DataFrame) -> np.ndarray:
+        pooled = Histories(**(vars(history) | {"pool": pool}))
+        return simulate(pooled, given, np.array([90]), 0.1, "mbg_nbd", 1).orders_mean
+
+    alone = expected(None, draws)
+    slow = expected(None, draws.assign(alpha=60.0))
+    assert alone > 1.5 * slow
+    assert expected(np.array(["shop"], dtype=object), draws) == slow
+    assert expected(np.array(["web"], dtype=object), draws) == alone
