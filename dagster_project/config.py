@@ -33,6 +33,7 @@ from dagster_project.settings import (
     SegmentationSettings,
     Settings,
     SliceSettings,
+    ValueSettings,
 )
 
 __all__ = ["Config", "ConfigError", "load_config"]
@@ -54,20 +55,30 @@ class Config(Settings):
     features: FeatureSettings = FeatureSettings()
     slices: SliceSettings = SliceSettings()
     lifetime_value: LifetimeValueSettings = LifetimeValueSettings()
+    value: ValueSettings = ValueSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     segmentation: SegmentationSettings
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")
-    def _stages_look_at_a_predicted_horizon(self) -> "Config":
+    def _others_look_at_a_predicted_horizon(self) -> "Config":
         horizons = self.lifetime_value.horizons_days
-        if self.lifecycle.horizon_days not in horizons:
-            nearest_horizon = min(horizons, key=lambda h: abs(h - self.lifecycle.horizon_days))
-            raise ValueError(
-                f"has lifecycle.horizon_days {self.lifecycle.horizon_days}, which is not among "
-                f"lifetime_value.horizons_days {list(horizons)}; the nearest is {nearest_horizon}"
-            )
+        for key, days in {
+            "lifecycle.horizon_days": self.lifecycle.horizon_days,
+            "value.tier_horizon_days": self.tier_horizon_days,
+        }.items():
+            if days not in horizons:
+                nearest_horizon = min(horizons, key=lambda h, days=days: abs(h - days))  # type: ignore[misc]
+                raise ValueError(
+                    f"has {key} {days}, which is not among lifetime_value.horizons_days "
+                    f"{list(horizons)}; the nearest is {nearest_horizon}"
+                )
         return self
+
+    @property
+    def tier_horizon_days(self) -> int:
+        """The horizon by whose value customers are ranked."""
+        return self.value.tier_horizon_days or self.lifetime_value.horizons_days[-1]
 
     @property
     def source(self) -> DatasetSettings:

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_project.assets.dbt import DBT_ASSETS
 from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
+from dagster_project.assets.lifetime_value_totals import ltv_totals
 from dagster_project.assets.publish import promotion, published_copy
 from dagster_project.assets.quality import QUALITY_ASSETS
 from dagster_project.assets.raw import raw_tables
@@ -28,6 +29,7 @@ defs = dg.Definitions(
         *QUALITY_ASSETS,
         *LIFETIME_VALUE_ASSETS,
         *SEGMENT_ASSETS,
+        ltv_totals,
         promotion,
         published_copy,
     ],

@@ -207,6 +207,28 @@ class LifetimeValueSettings(Settings):
         return value
 
 
+class ValueSettings(Settings):
+    """Tiers of customers by value, and what winning a customer costs."""
+
+    # Without one, the longest that is predicted.
+    tier_horizon_days: Positive | None = None
+    tiers: Annotated[dict[Name, Share], Field(min_length=1)] = Field(
+        {"platinum": 0.95, "gold": 0.80, "silver": 0.50, "bronze": 0.0}
+    )
+    acquisition_cost_by_channel: dict[str, Annotated[float, Field(ge=0)]] = Field({})
+
+    @field_validator("tiers")
+    @classmethod
+    def _descend_to_zero(cls, value: dict[str, float]) -> dict[str, float]:
+        starts = list(value.values())
+        if starts[-1] != 0 or any(upper <= lower for upper, lower in pairwise(starts)):
+            raise ValueError(
+                "must name the best tier first, with quantiles that descend to 0 without repeats; "
+                f"found {starts}"
+            )
+        return value
+
+
 class LifecycleSettings(Settings):
     """Limits between the lifecycle stages."""
 

@@ -24,7 +24,6 @@ from dagster_project.result_tables.lifetime_value import (
     CUSTOMER_LTV,
     LTV_BACKTESTS,
     LTV_CALIBRATION,
-    PORTFOLIO_LTV,
 )
 from dagster_project.result_tables.models import (
     KPI_RECONCILIATION,
@@ -49,9 +48,16 @@ from dagster_project.result_tables.segments import (
     MICROSEGMENT_PROFILES,
     MICROSEGMENTS,
 )
+from dagster_project.result_tables.totals import (
+    COHORT_LTV,
+    MICROSEGMENT_LTV,
+    PORTFOLIO_LTV,
+    STAGE_LTV,
+)
 
 __all__ = [
     "CHANGE_LOG",
+    "COHORT_LTV",
     "CUSTOMERS_MAP",
     "CUSTOMER_LAYER_CLUSTERS",
     "CUSTOMER_LIFECYCLE",
@@ -64,6 +70,7 @@ __all__ = [
     "LTV_CALIBRATION",
     "MICROSEGMENTS",
     "MICROSEGMENT_LINEAGE",
+    "MICROSEGMENT_LTV",
     "MICROSEGMENT_PROFILES",
     "MODEL_PARAMETERS",
     "MODEL_VERSIONS",
@@ -78,6 +85,7 @@ __all__ = [
     "SOURCE_DRIFT",
     "SOURCE_FRESHNESS",
     "SOURCE_PROFILES",
+    "STAGE_LTV",
     "SUPERSEDED",
     "TABLE_LINEAGE",
     "ResultTable",
@@ -98,6 +106,9 @@ RESULT_TABLES: dict[str, ResultTable] = {
         ERASED_REVENUE,
         CUSTOMER_LTV,
         PORTFOLIO_LTV,
+        STAGE_LTV,
+        MICROSEGMENT_LTV,
+        COHORT_LTV,
         LTV_BACKTESTS,
         LTV_CALIBRATION,
         CUSTOMER_LIFECYCLE,

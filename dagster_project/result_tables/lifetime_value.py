@@ -1,6 +1,7 @@
-"""Tables of lifetime value: predictions of customers and of the whole, and how right they were.
+"""Tables of lifetime value: predictions of customers, and how right they were.
 
-Add a table here before a lifetime-value asset writes it. Fitted parameters are in models.py.
+Add a table here before a lifetime-value asset writes it. Sums over customers are in totals.py,
+fitted parameters in models.py.
 """
 
 from __future__ import annotations
@@ -35,23 +36,13 @@ CUSTOMER_LTV = ResultTable(
         ("expected_next_order_date", "DATE", "Median next purchase day if alive; NULL when far."),
         *quantiles("expected_order_value", "Mean value of this customer's purchase day"),
         STATUS,
-    ),
-)
-
-PORTFOLIO_LTV = ResultTable(
-    "predictions",
-    "portfolio_ltv",
-    "One row per as_of_date and horizon: the whole base, from summed draws.",
-    (
-        AS_OF,
-        HORIZON,
-        VERSION,
-        ("customers_count", "BIGINT", "Customers with at least one purchase."),
-        *OBSERVED,
-        *quantiles("predicted_orders", "Purchase days of today's customers within the horizon"),
-        *quantiles("predicted_revenue", "Their net revenue, model discrepancy included"),
-        ("discrepancy_blocks_count", "INTEGER", "Past blocks that the discrepancy learned from."),
-        STATUS,
+        (
+            "value_rank",
+            "BIGINT",
+            "1 for the highest predicted_revenue_mean of the slice at the configured horizon, the "
+            "same in all rows of a customer; ties by customer_id.",
+        ),
+        ("value_tier", "VARCHAR", "Tier of config.yml that the rank falls into."),
     ),
 )
 

@@ -5,15 +5,18 @@ Nothing here knows another model family, a clock or a connection.
 """
 
 from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
-from models_py.lifetime_value.discrepancy import TotalDiscrepancy
+from models_py.lifetime_value.discrepancy import PastTotal, TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
 from models_py.lifetime_value.results import LTV_COLUMNS, Totals
 from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.totals import GroupTotals
 from models_py.lifetime_value.value import LifetimeValue
 
 __all__ = [
     "LTV_COLUMNS",
+    "GroupTotals",
     "LifetimeValue",
+    "PastTotal",
     "Sampling",
     "TotalDiscrepancy",
     "Totals",

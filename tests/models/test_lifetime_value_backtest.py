@@ -6,14 +6,12 @@ Predictions themselves are tested in `test_lifetime_value_predict`.
 
 import datetime as dt
 
-import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from models_py.lifetime_value import (
     LifetimeValue,
-    TotalDiscrepancy,
     evaluate,
     randomised_pit,
     score,
@@ -131,34 +129,3 @@ def test_outcomes_of_other_horizons_are_refused(shop):
     features, outcomes = shop
     with pytest.raises(ValueError, match="none of the model's horizons"):
         evaluate(true_model(), features.head(5), outcomes.assign(horizon_days=77), AS_OF)
-
-
-def test_discrepancy_without_past_blocks_is_a_tenth():
-    learned = TotalDiscrepancy.learn([], [])
-    assert (learned.degrees_of_freedom, learned.scale) == (4, pytest.approx(0.10))
-
-
-def test_discrepancy_grows_with_past_misses_and_shifts_nothing():
-    learned = TotalDiscrepancy.learn([130.0, 80.0], [100.0, 100.0])
-    delta = np.log([1.3, 0.8])
-    assert learned.scale**2 == pytest.approx((4 * 0.01 + np.sum(delta**2)) / 6)
-    draws = np.random.default_rng(0).normal(1000, 20, (400, 2))
-    summary = learned.summarise(draws, "predicted_revenue", random_state=5)
-    np.testing.assert_array_equal(summary["predicted_revenue_mean"], draws.mean(axis=0))
-    assert summary["predicted_revenue_p50"] == pytest.approx([1000, 1000], rel=0.02)
-    width = summary["predicted_revenue_p95"] - summary["predicted_revenue_p05"]
-    assert (width > 5 * 2 * 1.645 * 20).all()
-    again = learned.summarise(draws, "predicted_revenue", random_state=5)
-    np.testing.assert_array_equal(again["predicted_revenue_p95"], summary["predicted_revenue_p95"])
-
-
-def test_one_discrepancy_is_shared_by_all_segments_of_a_draw():
-    draws = np.ones((50, 3)) * [1.0, 2.0, 4.0]
-    applied = TotalDiscrepancy.learn([], []).apply(draws, random_state=1)
-    np.testing.assert_allclose(applied[:, 1] / applied[:, 0], 2.0)
-    np.testing.assert_allclose(applied[:, 2] / applied[:, 0], 4.0)
-
-
-def test_blocks_without_sales_are_refused():
-    with pytest.raises(ValueError, match="must be above 0"):
-        TotalDiscrepancy.learn([0.0], [10.0])

@@ -12,10 +12,11 @@ import duckdb
 import pytest
 
 from dagster_project.assets import quality
-from dagster_project.assets.publish import RECONCILIATION, promotion
+from dagster_project.assets.publish import promotion
 from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.ledger_memory import counts_by_kind, remember_ledger
 from dagster_project.profiling import profile
+from dagster_project.reconciliation import exact_sql
 from dagster_project.refusals import refused_sources
 from dagster_project.source_contract import SHAPES
 from dagster_project.summary_quality import quality_lines
@@ -268,7 +269,8 @@ PROMOTABLE = """
         ('c', '2023-06-30');
     insert into models.table_lineage (table_name, as_of_date, input_fingerprint) values
         ('dbt_features', '2023-06-30', 'f'), ('predictions.customer_ltv', '2023-06-30', 'v'),
-        ('predictions.customer_microsegments', '2023-06-30', 's');
+        ('predictions.customer_microsegments', '2023-06-30', 's'),
+        ('predictions.portfolio_ltv', '2023-06-30', 't');
 """
 
 
@@ -284,8 +286,8 @@ def test_a_cent_between_observed_value_and_ledger_refuses_the_date(
         opened.connection.execute(
             f"update marts.fct_revenue_ledger set revenue_amount = revenue_amount + {missing}"
         )
-        day = RECONCILIATION.format(day="date '2023-06-30'")
-        assert opened.frame(day)["difference"].iloc[0] == -Decimal(missing)
+        compared = opened.frame(exact_sql("date '2023-06-30'"))
+        assert compared["difference"].iloc[0] == -Decimal(missing)
         # No model was fitted here, so no version has to be promoted.
         opened.connection.execute(
             "insert into models.model_versions (model_version_id, status) values ('m', 'promoted')"

@@ -12,6 +12,8 @@ with ltv as (
         max(case when horizon_days = {{ horizon }} then {{ column }} end) as {{ value_at_horizon(column, horizon) }},
         {%- endfor %}
         {%- endfor %}
+        max(value_rank) as value_rank,
+        max(value_tier) as value_tier,
         max(alive_probability) as alive_probability,
         max(expected_next_order_date) as expected_next_order_date,
         max(expected_order_value_mean) as expected_order_value_mean,
@@ -69,6 +71,8 @@ select
     ltv.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
     {%- endfor %}
+    ltv.value_rank,
+    ltv.value_tier,
     ltv.alive_probability,
     ltv.expected_next_order_date,
     ltv.expected_order_value_mean,

@@ -1,0 +1,505 @@
+"""Totals, tiers, cohorts and the parts of a change, on a hundred simulated customers.
+
+Add here what must hold of sums over customers. Sums of draws alone are tested in tests/models, the
+whole line in tests/orchestration.
+"""
+
+import datetime as dt
+import shutil
+from decimal import Decimal
+
+import dagster as dg
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from dagster_project.assets.lifetime_value import customer_ltv
+from dagster_project.assets.lifetime_value_totals import ltv_totals
+from dagster_project.assets.publish import promotion
+from dagster_project.config import PROJECT_ROOT
+from dagster_project.model_registry import Fit, store
+from dagster_project.reconciliation import totals_sql
+from dagster_project.resources import ClientelaResource
+from dagster_project.tiers import rank_customers
+from dagster_project.warehouse import open_warehouse
+
+FIRST, SECOND, THIRD = (dt.date(2023, month, 28) for month in (4, 5, 6))
+HORIZONS = (30, 90, 180, 365)
+CENT = Decimal("0.01")
+STAGES = ("new", "active", "churned")
+
+
+def simulated_orders(customers=70):
+    """customer_id, event_date, revenue_amount; new customers come all the time."""
+    chance = np.random.default_rng(4)
+    rows = []
+    for number in range(customers):
+        day = dt.date(2023, 1, 5) + dt.timedelta(days=int(chance.integers(0, 160)))
+        level = chance.gamma(3.0, 10.0)
+        while day <= THIRD:
+            amount = Decimal(str(round(chance.gamma(4.0, level / 4) + 1, 2)))
+            rows.append((f"c{number:03d}", day, amount))
+            if chance.random() < 0.2:
+                break
+            day += dt.timedelta(days=1 + int(chance.exponential(35)))
+    return pd.DataFrame(rows, columns=["customer_id", "event_date", "revenue_amount"]).assign(
+        margin_amount=lambda orders: [(a / 4).quantize(CENT) for a in orders["revenue_amount"]]
+    )
+
+
+def features(orders, day, gone=()):
+    """The columns of marts.fct_customer_features that value is made from."""
+    known = orders[(orders["event_date"] <= day) & ~orders["customer_id"].isin(gone)]
+    days = known.groupby(["customer_id", "event_date"], as_index=False)["revenue_amount"].sum()
+    rows = []
+    for name, part in days.groupby("customer_id"):
+        amounts, dates = part["revenue_amount"].tolist(), part["event_date"].tolist()
+        rows.append(
+            {
+                "customer_id": name,
+                "as_of_date": day,
+                "purchase_days_count": len(dates),
+                "repeat_purchase_days_count": len(dates) - 1,
+                "active_span_days": (dates[-1] - dates[0]).days,
+                "tenure_days": (day - dates[0]).days,
+                "first_purchase_date": dates[0],
+                "first_purchase_amount": amounts[0],
+                "repeat_purchase_amount": sum(amounts[1:], Decimal("0.00")),
+                "first_purchase_log_amount": float(np.log(float(amounts[0]))),
+                "purchase_log_amount_sum": float(np.log(np.array(amounts, dtype=float)).sum()),
+                "observed_revenue_amount": sum(amounts),
+                "observed_margin_amount": sum(amounts) / 4,
+                "acquisition_channel": ("search", None)[int(name[1:]) % 2],
+            }
+        )
+    prospect = dict.fromkeys(rows[0], None) | {
+        "customer_id": "prospect",
+        "as_of_date": day,
+        "purchase_days_count": 0,
+        "observed_revenue_amount": Decimal("0.00"),
+    }
+    return pd.DataFrame([*rows, prospect])
+
+
+def parameters(alpha):
+    """Draws of a fitted model, as rows of models.model_parameters."""
+    chance = np.random.default_rng(1)
+    draws = {
+        "r": chance.gamma(50, 0.8 / 50, 60),
+        "alpha": chance.gamma(50, alpha / 50, 60),
+        "a": chance.gamma(50, 0.8 / 50, 60),
+        "b": chance.gamma(50, 2.5 / 50, 60),
+        "p": chance.gamma(50, 4.0 / 50, 60),
+        "q": chance.gamma(50, 4.0 / 50, 60),
+        "v": chance.gamma(50, 25.0 / 50, 60),
+    }
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "model": "spend" if name in "pqv" else "mbg_nbd",
+                "draw": range(60),
+                "parameter": name,
+                "value": values,
+            }
+        )
+        for name, values in draws.items()
+    )
+
+
+def write_slice(warehouse, orders, day, gone=()):
+    """Everything that a date's value is made from, as the steps before would have left it."""
+    connection = warehouse.connection
+    frame = features(orders, day, gone)
+    connection.register("frame", frame)
+    connection.execute(
+        "create table if not exists marts.fct_customer_features as select * replace ("
+        "observed_revenue_amount::decimal(18, 2) as observed_revenue_amount, "
+        "observed_margin_amount::decimal(18, 2) as observed_margin_amount, "
+        "first_purchase_amount::decimal(18, 2) as first_purchase_amount, "
+        "repeat_purchase_amount::decimal(18, 2) as repeat_purchase_amount) from frame limit 0"
+    )
+    connection.execute("delete from marts.fct_customer_features where as_of_date = ?", [day])
+    connection.execute("insert into marts.fct_customer_features by name from frame")
+    people = frame["customer_id"].tolist()
+    segments = pd.DataFrame(
+        {
+            "customer_id": people,
+            "as_of_date": day,
+            "stage": [STAGES[hash_of(name) % 3] for name in people],
+            "microsegment_key": [f"m{hash_of(name) % 6}" for name in people],
+            "model_version_id": "segments",
+        }
+    )
+    connection.register("segments", segments)
+    for table in ("customer_lifecycle", "customer_microsegments", "microsegments"):
+        connection.execute(f"delete from predictions.{table} where as_of_date = ?", [day])
+    connection.execute(
+        "insert into predictions.customer_lifecycle (customer_id, as_of_date, stage) "
+        "select customer_id, as_of_date, stage from segments"
+    )
+    connection.execute(
+        "insert into predictions.customer_microsegments "
+        "(customer_id, as_of_date, stage, microsegment_key, model_version_id) "
+        "select customer_id, as_of_date, stage, microsegment_key, model_version_id from segments"
+    )
+    connection.execute(
+        "insert into predictions.microsegments (microsegment_key, as_of_date, stage) "
+        "select distinct microsegment_key, as_of_date, stage from segments"
+    )
+    for step in ("dbt_features", "predictions.customer_microsegments"):
+        connection.execute(
+            "insert into models.table_lineage (table_name, as_of_date, input_fingerprint) "
+            "values (?, ?, ?)",
+            [step, day, f"{step} {len(gone)}"],
+        )
+
+
+def hash_of(name):
+    return sum(ord(letter) * 7 for letter in name)
+
+
+def build(day):
+    done = dg.materialize(
+        [customer_ltv, ltv_totals, promotion],
+        partition_key=str(day),
+        resources={"clientela": ClientelaResource()},
+    )
+    assert done.success
+    return done
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Three dates: the second with another model, the third with one customer fewer."""
+    file = tmp_path_factory.mktemp("totals") / "w.duckdb"
+    orders = simulated_orders()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CLIENTELA_WAREHOUSE", str(file))
+        patched.setenv("CLIENTELA_DATASET", "retailer")
+        config = (PROJECT_ROOT / "config.yml").read_text()
+        own = "acquisition_cost_by_channel: {search: 12.50}"
+        file.with_name("config.yml").write_text(
+            config.replace("acquisition_cost_by_channel: {}", own)
+        )
+        patched.setenv("CLIENTELA_CONFIG", str(file.with_name("config.yml")))
+        with open_warehouse(file) as warehouse:
+            warehouse.connection.register("orders", orders)
+            warehouse.connection.execute(
+                "create table marts.fct_revenue_ledger as select customer_id, event_date, "
+                "revenue_amount, event_date as purchase_date, margin_amount from orders"
+            )
+            warehouse.connection.execute(
+                "create table marts.dim_customers as select distinct customer_id, "
+                "case when customer_id like '%0' then 40.00::decimal(18, 2) end "
+                "as acquisition_cost_amount from orders"
+            )
+            for number, day in ((8.0, FIRST), (6.0, SECOND)):
+                store(
+                    warehouse,
+                    Fit("lifetime_value", day, f"{number} weeks of {day}", parameters(number)),
+                )
+            store(warehouse, Fit("microsegmentation", FIRST, "f", parameters(1.0).head(0)))
+            warehouse.connection.execute(
+                "update models.model_versions set model_version_id = 'segments' "
+                "where model = 'microsegmentation'"
+            )
+            for day in (FIRST, SECOND):
+                write_slice(warehouse, orders, day)
+            write_slice(warehouse, orders, THIRD, gone=("c003",))
+            # Everything that this customer bought is taken back.
+            warehouse.connection.execute(
+                "insert into marts.fct_revenue_ledger select customer_id, ?, -sum(revenue_amount), "
+                "event_date, -sum(margin_amount) from marts.fct_revenue_ledger "
+                "where customer_id = 'c003' group by customer_id, event_date",
+                [THIRD],
+            )
+        yield file, {day: build(day) for day in (FIRST, SECOND, THIRD)}
+
+
+def rows(file, sql, *values):
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def value_of(file, day, name):
+    """One column of the portfolio by horizon."""
+    found = rows(
+        file,
+        f"select horizon_days, {name} from predictions.portfolio_ltv where as_of_date = ?",
+        day,
+    )
+    return dict(found)
+
+
+@pytest.mark.parametrize("table", ["stage_ltv", "microsegment_ltv", "cohort_ltv", "customer_ltv"])
+def test_groups_sum_to_the_base(built, table):
+    file, _ = built
+    assert len(rows(file, f"select distinct as_of_date from predictions.{table}")) == 3
+    for day, horizon, total in rows(
+        file,
+        f"select as_of_date, horizon_days, sum(predicted_revenue_mean) from predictions.{table} "
+        "where horizon_days > 0 group by all",
+    ):
+        whole = value_of(file, day, "predicted_revenue_mean")[horizon]
+        assert total == pytest.approx(whole, abs=0.004) and total > 100
+
+
+def test_customers_are_counted_once_and_prospects_never(built):
+    file, _ = built
+    for table in ("stage_ltv", "microsegment_ltv", "cohort_ltv"):
+        counts = rows(
+            file,
+            f"select as_of_date, sum(customers_count) from predictions.{table} "
+            "where horizon_days = 30 group by all",
+        )
+        assert len(counts) == 3
+        for day, count in counts:
+            assert count == value_of(file, day, "customers_count")[30], (table, day)
+
+
+def test_the_interval_of_the_base_is_that_of_summed_draws(built):
+    """Dependent parts: the base is wider than independent stages would make it."""
+    file, _ = built
+    for horizon, whole, apart in rows(
+        file,
+        "select horizon_days, max(base.predicted_revenue_p95 - base.predicted_revenue_p05), "
+        "sqrt(sum((stage.predicted_revenue_p95 - stage.predicted_revenue_p05) ** 2)) "
+        "from predictions.stage_ltv as stage join predictions.portfolio_ltv as base "
+        "using (as_of_date, horizon_days) group by as_of_date, horizon_days",
+    ):
+        assert whole > apart or horizon < 180
+    low, mean, high = rows(
+        file,
+        "select predicted_revenue_p05, predicted_revenue_mean, predicted_revenue_p95 "
+        "from predictions.portfolio_ltv where horizon_days = 365 order by as_of_date limit 1",
+    )[0]
+    assert low < mean < high
+
+
+def test_the_parts_of_a_change_sum_to_it_and_mean_what_they_say(built):
+    file, _ = built
+    found = rows(
+        file,
+        "select as_of_date, horizon_days, previous_as_of_date, previous_revenue_amount, "
+        "departed_change_amount, behaviour_change_amount, new_customers_change_amount, "
+        "model_change_amount, predicted_revenue_mean::decimal(18, 2) "
+        "from predictions.portfolio_ltv order by all",
+    )
+    assert len(found) == 12
+    for day, horizon, before, start, *parts, end in found:
+        if day == FIRST:
+            assert before is None and start is None and set(parts) == {None}
+            continue
+        gone, behaviour, new, model = parts
+        assert start + sum(parts) == end
+        earlier = value_of(file, before, "predicted_revenue_mean")[horizon]
+        assert float(start) == pytest.approx(earlier, abs=0.006)
+        assert new > 0 and behaviour != 0
+        assert (gone < 0) == (day == THIRD)
+        assert (model == 0) == (day == THIRD)  # the second slice has another model, the third not
+        if day == THIRD:
+            left = worth(file, SECOND, horizon, "customer_id = 'c003'")
+            assert -gone == pytest.approx(left, abs=CENT)
+            fresh = f"customer_id not in ({of(SECOND)})"
+            assert new == pytest.approx(worth(file, THIRD, horizon, fresh), abs=Decimal("0.02"))
+
+
+def of(day):
+    return f"select customer_id from predictions.customer_ltv where as_of_date = date '{day}'"
+
+
+def worth(file, day, horizon, condition):
+    return rows(
+        file,
+        "select sum(predicted_revenue_mean::decimal(38, 9))::decimal(18, 2) "
+        f"from predictions.customer_ltv where as_of_date = ? and horizon_days = ? and {condition}",
+        day,
+        horizon,
+    )[0][0]
+
+
+def test_the_model_part_is_the_old_model_on_the_history_of_today(built):
+    """Predicted once more, by the library alone."""
+    from models_py.lifetime_value import LifetimeValue
+
+    file, _ = built
+    frame = features(simulated_orders(), SECOND).query("purchase_days_count > 0")
+    old = LifetimeValue.from_parameters(
+        parameters(8.0), horizons_days=HORIZONS, random_state=20171231
+    ).predict(frame, SECOND)
+    for horizon, part in old.groupby("horizon_days"):
+        today = value_of(file, SECOND, "predicted_revenue_mean")[horizon]
+        model = value_of(file, SECOND, "model_change_amount")[horizon]
+        expected = today - part["predicted_revenue_mean"].sum()
+        assert float(model) == pytest.approx(expected, abs=0.011)
+
+
+def test_ranks_are_distinct_and_tiers_follow_them(built):
+    file, _ = built
+    ranked = rows(
+        file,
+        "select value_rank, value_tier, predicted_revenue_mean, customer_id "
+        "from predictions.customer_ltv where as_of_date = ? and horizon_days = 365 "
+        "order by value_rank",
+        FIRST,
+    )
+    count = len(ranked)
+    assert [rank for rank, *_ in ranked] == list(range(1, count + 1))
+    assert ranked == sorted(ranked, key=lambda row: (-row[2], row[3]))
+    sizes = pd.Series([tier for _, tier, *_ in ranked]).value_counts().to_dict()
+    ends = [int(np.ceil(count * share)) for share in (0.05, 0.2, 0.5, 1.0)]
+    assert sizes == dict(
+        zip(("platinum", "gold", "silver", "bronze"), np.diff(ends, prepend=0), strict=True)
+    )
+    other = rows(
+        file,
+        "select count(distinct (customer_id, as_of_date)) - "
+        "count(distinct (customer_id, as_of_date, value_rank, value_tier)) "
+        "from predictions.customer_ltv",
+    )
+    assert other == [(0,)], "a customer has one rank over all horizons of a slice"
+
+
+def test_equal_values_rank_by_customer_and_ten_customers_fill_their_tiers(tmp_path):
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        warehouse.connection.execute(
+            "insert into predictions.customer_ltv "
+            "(customer_id, as_of_date, horizon_days, predicted_revenue_mean) "
+            "select 'c' || i, date '2023-04-28', 30, 7.0 from range(10) as numbers(i)"
+        )
+        rank_customers(warehouse, FIRST, 30, {"best": 0.8, "rest": 0.0})
+        found = warehouse.connection.execute(
+            "select customer_id, value_rank, value_tier from predictions.customer_ltv order by 2"
+        ).fetchall()
+    assert [row[0] for row in found] == [f"c{i}" for i in range(10)]
+    assert [row[2] for row in found] == ["best"] * 2 + ["rest"] * 8
+
+
+def test_a_cohort_is_the_ledger_by_age(built):
+    """Reckoned again in pandas from the orders."""
+    file, _ = built
+    orders = simulated_orders()
+    orders = orders[orders["event_date"] <= SECOND]
+    first = orders.groupby("customer_id")["event_date"].transform("min")
+    month = first.map(lambda day: day.replace(day=1))
+    age = orders["event_date"].map(lambda day: day.month) - first.map(lambda day: day.month)
+    channel = np.where(orders["customer_id"].str[1:].astype(int) % 2, "unknown", "search")
+    expected = orders.assign(month=month, channel=channel, age=age)
+    found = rows(
+        file,
+        "select acquisition_month, acquisition_channel, age_months, customers_count, "
+        "observed_revenue_amount, observed_margin_amount from predictions.cohort_ltv "
+        "where as_of_date = ? and horizon_days = 0",
+        SECOND,
+    )
+    cohorts = {(row[0], row[1]) for row in found}
+    assert len(found) == sum(SECOND.month - month.month + 1 for month, _ in cohorts)
+    for month, channel, age, customers, revenue, margin in found:
+        part = expected[(expected["month"] == month) & (expected["channel"] == channel)]
+        assert customers == part["customer_id"].nunique()
+        seen = part[part["age"] <= age]
+        assert revenue == sum(seen["revenue_amount"])
+        assert margin == sum(seen["margin_amount"])
+
+
+def test_cost_and_payback_are_known_only_when_every_customer_s_cost_is(built):
+    file, _ = built
+    costs = rows(
+        file,
+        "select acquisition_channel, count(*), count(acquisition_cost_amount), "
+        "count(margin_to_cost_ratio) filter (horizon_days = 0), count(payback_age_months) "
+        "from predictions.cohort_ltv where as_of_date = ? group by all order by all",
+        SECOND,
+    )
+    (search, every, known, ratios, _), (unknown, _, none, *empty) = costs
+    assert (search, unknown) == ("search", "unknown")
+    # 12.50 by config for those of whom the source says nothing, 40 for every fifth.
+    assert every == known and ratios > 0
+    assert none == 0 and empty == [0, 0]
+    for month, cost, revenue, margin, ratio, whole, payback, age in rows(
+        file,
+        "select acquisition_month, acquisition_cost_amount, observed_revenue_amount, "
+        "observed_margin_amount, margin_to_cost_ratio, revenue_to_cost_ratio, "
+        "payback_age_months, age_months from predictions.cohort_ltv "
+        "where as_of_date = ? and horizon_days = 0 and acquisition_channel = 'search'",
+        SECOND,
+    ):
+        assert ratio == pytest.approx(float(margin) / float(cost)), month
+        assert whole == pytest.approx(float(revenue) / float(cost))
+        if payback is not None and age >= payback:
+            assert margin >= cost
+        else:
+            assert margin < cost
+
+
+def test_a_cent_in_a_stage_refuses_the_date(built, tmp_path):
+    file, _ = built
+    copy = tmp_path / "w.duckdb"
+    shutil.copy(file, copy)
+    with open_warehouse(copy) as warehouse:
+        day = f"date '{THIRD}'"
+        assert warehouse.frame(totals_sql(day))["is_passed"].all()
+        warehouse.connection.execute(
+            "update predictions.stage_ltv set predicted_revenue_mean = predicted_revenue_mean + "
+            f"0.01 where as_of_date = {day} and stage = 'new' and horizon_days = 90"
+        )
+        warehouse.connection.execute(
+            "update predictions.portfolio_ltv set model_change_amount = model_change_amount - 0.01 "
+            f"where as_of_date = {day} and horizon_days = 30"
+        )
+        found = warehouse.frame(totals_sql(day))
+        failed = found.loc[~found["is_passed"].astype(bool), ["check_name", "difference"]]
+        assert failed.to_numpy().tolist() == [
+            ["parts of the change make the change, 30 days", Decimal("-0.01")],
+            ["stages predict what the base does, 90 days", Decimal("0.01")],
+        ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CLIENTELA_WAREHOUSE", str(copy))
+        patched.setenv("CLIENTELA_DATASET", "retailer")
+        resources = {"clientela": ClientelaResource()}
+        refused = dg.materialize(
+            [promotion], partition_key=str(THIRD), resources=resources, raise_on_error=False
+        )
+    checks = {c.check_name: c.passed for c in refused.get_asset_check_evaluations()}
+    assert not checks["totals_reconcile"] and checks["observed_revenue_equals_ledger"]
+    reason = rows(copy, "select reason from models.promoted_dates where as_of_date = ?", THIRD)
+    assert reason == [("totals_reconcile: 2 rows",)]
+
+
+def test_a_second_build_changes_nothing_and_an_earlier_date_rebuilds_the_later(built, tmp_path):
+    file, done = built
+    assert all(run.success for run in done.values())
+    copy = tmp_path / "w.duckdb"
+    shutil.copy(file, copy)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CLIENTELA_WAREHOUSE", str(copy))
+        patched.setenv("CLIENTELA_DATASET", "retailer")
+        patched.setenv("CLIENTELA_CONFIG", str(file.with_name("config.yml")))
+        assert is_unchanged(build(SECOND))
+        with duckdb.connect(str(copy)) as connection:
+            connection.execute("delete from models.promoted_dates where as_of_date = ?", [FIRST])
+        assert not is_unchanged(build(SECOND))
+    assert set(value_of(copy, SECOND, "previous_as_of_date").values()) == {None}
+
+
+def is_unchanged(run):
+    (totals,) = [
+        event.materialization.metadata
+        for event in run.get_asset_materialization_events()
+        if event.asset_key.path[-1] == "portfolio_ltv"
+    ]
+    return "unchanged" in totals
+
+
+def test_pictures_of_the_change_and_of_cohorts_are_attached(built):
+    _, done = built
+    for day, run in done.items():
+        shown = {
+            event.asset_key.path[-1]: event.materialization.metadata
+            for event in run.get_asset_materialization_events()
+        }
+        change = shown["portfolio_ltv"]["change since the slice before"].value
+        assert change.startswith("![what moved the predicted value](data:image/png;base64,")
+        assert (len(change) > 15_000) == (day != FIRST), "a waterfall, or a sentence"
+        assert "value by age" in shown["cohort_ltv"]
