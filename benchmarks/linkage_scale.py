@@ -1,6 +1,6 @@
 """Time and peak memory of the linkage at 100,000 and 1,000,000 simulated records.
 
-Run `python benchmarks/linkage_scale.py --records 100000 [--without-splink]`; it writes
+Run `python benchmarks/linkage_scale.py --records 100000 1000000`; it writes
 `benchmarks/results/linkage_scale.json`, one row per way and size, plain Splink in the same run.
 Accuracy on known truth is measured by `linkage.py`.
 """
@@ -44,52 +44,81 @@ def write_records(file: Path, count: int) -> int:
 def _measure(way: str, file: Path, results: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
     """Run in a process of its own, so that peak memory is that of one way."""
     records = pd.read_parquet(file)
-    start = time.perf_counter()
-    persons, _ = WAYS[way](records.drop(columns=["person_id", "household_id"]))
-    seconds = time.perf_counter() - start
+    start, cpu = time.perf_counter(), time.process_time()
+    persons, details = WAYS[way](records.drop(columns=["person_id", "household_id"]))
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     # ru_maxrss would be that of the parent, which simulated: it survives exec on Linux.
-    status = Path("/proc/self/status").read_text()
-    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024**2
+    peak = _memory_gb("self", "VmHWM")
     scores = pairwise_scores(persons, records)
-    results.put(
-        {
-            "records_count": len(records),
-            "way": way,
-            "seconds": round(seconds, 1),
-            "peak_memory_gb": round(peak, 2),
-            **{name: round(scores[name], 4) for name in ("precision", "recall", "f1")},
-        }
-    )
+    row: dict[str, object] = {
+        "is_finished": True,
+        "seconds": round(seconds, 1),
+        # Of all threads: what is comparable when other work shares the machine.
+        "cpu_seconds": round(cpu, 1),
+        "peak_memory_gb": round(peak, 2),
+        **{name: round(scores[name], 4) for name in ("precision", "recall", "f1")},
+    }
+    if "candidate_pairs" in details:
+        row["candidate_pairs_per_record"] = round(details["candidate_pairs"] / len(records), 1)
+    results.put(row)
+
+
+def _memory_gb(process: int | str, kind: str) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split(f"{kind}:")[1].split()[0]) / 1024**2
+
+
+def run(way: str, file: Path, max_minutes: float, max_memory_gb: float) -> dict[str, object]:
+    """Measure one way; one that takes too long or too much is stopped and the row says so."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=_measure, args=(way, file, results))
+    start = time.perf_counter()
+    process.start()
+    peak, reason = 0.0, ""
+    while process.is_alive():
+        process.join(2)
+        if not process.is_alive():
+            break
+        peak = max(peak, _memory_gb(process.pid or 0, "VmRSS"))
+        if peak > max_memory_gb:
+            reason = f"more than {max_memory_gb:g} GB"
+        elif time.perf_counter() - start > 60 * max_minutes:
+            reason = f"no result after {max_minutes:g} minutes"
+        if reason:
+            process.kill()
+            process.join()
+    if process.exitcode == 0:
+        row: dict[str, object] = results.get()
+        return row
+    return {
+        "is_finished": False,
+        "stopped_because": reason or f"exit code {process.exitcode}",
+        "seconds": round(time.perf_counter() - start, 1),
+        "peak_memory_gb": round(peak, 2),
+    }
 
 
 def main() -> None:
     """Measure, print and write; other sizes keep their earlier rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="+", default=[100_000])
-    parser.add_argument("--without-splink", action="store_true")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--max-minutes", type=float, default=60)
+    parser.add_argument("--max-memory-gb", type=float, default=12)
     given = parser.parse_args()
-    rows = json.loads(RESULT.read_text()) if RESULT.is_file() else []
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as scratch:
         for count in given.records:
             file = Path(scratch) / "records.parquet"
             size = write_records(file, count)
-            ways = list(WAYS)[: 1 if given.without_splink else 2]
-            for way in ways:
-                results = context.Queue()
-                process = context.Process(target=_measure, args=(way, file, results))
-                process.start()
-                process.join()
-                if process.exitcode != 0:
-                    print(f"{way} at {size} records failed with exit code {process.exitcode}")
-                    continue
-                row = results.get()
-                rows = [
-                    r for r in rows if (r["records_count"], r["way"]) != (row["records_count"], way)
-                ]
-                rows.append(row)
+            for way in given.ways:
+                row = {"records_count": size, "way": way}
+                row |= run(way, file, given.max_minutes, given.max_memory_gb)
                 print(row, flush=True)
-            RESULT.write_text(json.dumps(rows, indent=1) + "\n")
+                known = json.loads(RESULT.read_text()) if RESULT.is_file() else []
+                rows = [r for r in known if (r["records_count"], r["way"]) != (size, way)]
+                rows = sorted([*rows, row], key=lambda r: (r["records_count"], r["way"]))
+                RESULT.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

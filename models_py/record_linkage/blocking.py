@@ -37,6 +37,7 @@ RULES: tuple[tuple[str, ...], ...] = (
     ("family_name", "street"),
     ("given_sound", "family_sound"),
     ("postal_code", "house_number"),
+    ("postal_code",),
 )
 # A block that is too large is cut by these, in turn, before it is dropped.
 NARROWING = ("postal_code", "birth_year", "given_sound", "family_sound", "city", "gender")
@@ -102,7 +103,6 @@ def _keys(prepared: pd.DataFrame) -> dict[str, np.ndarray]:
     derived = {
         "names_sorted": (first + " " + last).where(given.notna() & family.notna()),
         "birth_year": prepared["birth_date"].str[:4],
-        "birth_month_day": prepared["birth_date"].str[5:],
     }
     names = {column for rule in RULES for column in rule} | set(NARROWING)
     return {

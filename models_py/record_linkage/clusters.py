@@ -30,6 +30,11 @@ PORTRAIT = [
     *("given_name", "family_name", "full_name", "birth_date", "other_id"),
     *("street", "house_number", "phone", "email"),
 ]
+# Follows from the portrait, and contradictions need it.
+DERIVED = [
+    *("given_nicknames", "given_is_usual", "birth_month_day"),
+    *("given_name_padded", "family_name_padded", "full_name_padded"),
+]
 
 
 def cluster_pairs(
@@ -166,7 +171,7 @@ def _conflicts(
     said = prepared[PORTRAIT].assign(component=component, alone=alone)
     portrait = said.groupby([*said.columns], sort=False, dropna=False).ngroup().to_numpy()
     _, first = np.unique(portrait, return_index=True)
-    faces = prepared.iloc[first][[*PORTRAIT, "given_nicknames", "given_is_usual"]].assign(
+    faces = prepared.iloc[first][[*PORTRAIT, *DERIVED]].assign(
         portrait=np.arange(len(first)), component=component[first]
     )
     crowd = faces.groupby("component")["portrait"].transform("size") > 1
@@ -176,7 +181,7 @@ def _conflicts(
         con.execute("create table faces as select * from faces_frame")
         columns = ", ".join(
             f"l.{column} as {column}_l, r.{column} as {column}_r"
-            for column in [*PORTRAIT, "given_nicknames", "given_is_usual", "portrait"]
+            for column in [*PORTRAIT, *DERIVED, "portrait"]
         )
         found = con.execute(
             f"select portrait_l, portrait_r from (select {columns} from faces as l "

@@ -16,7 +16,9 @@ import pandas as pd
 
 from models_py.record_linkage.levels import Comparison
 
-TRAINING_NUMBER = 1_000_003
+# Splink writes a row of some 200 bytes per pair before the levels are read off it: two million pairs
+# at a time take 0.4 GB, whatever the number of records.
+CHUNK_PAIRS = 2_000_000
 
 
 @contextmanager
@@ -92,90 +94,127 @@ class SplinkEngine:
         self._con.register("random_pairs_frame", pairs)
         self._con.execute("create or replace table random_pairs as from random_pairs_frame")
         self._con.unregister("random_pairs_frame")
-        return self._patterns("random_pairs")
+        self._compare("random_pairs", "random_levels")
+        return self._patterns("random_levels")
 
-    def blocked_patterns(self, max_pairs: int) -> tuple[pd.DataFrame, float]:
-        """Agreement patterns of the blocked pairs, or of a fixed sample of them, and its share."""
-        linker = self._linker(None)
-        blocked = linker.inference.compute_blocked_pairs_for_predict()
-        total = self._con.execute(f"select count(*) from {blocked.physical_name}").fetchall()[0][0]
-        every = max(1, -(-total // max_pairs))
+    def blocked_patterns(self) -> pd.DataFrame:
+        """Agreement patterns of all blocked pairs, which are compared once and kept."""
+        with quiet():
+            blocked = self._linker().inference.compute_blocked_pairs_for_predict()
         self._con.execute(
-            f"create or replace table training_pairs as select * from {blocked.physical_name} "
-            f"where (join_key_l * {TRAINING_NUMBER} + join_key_r) % {every} = 0"
+            "create or replace table blocked_pairs as "
+            f"select '0' as match_key, join_key_l, join_key_r from {blocked.physical_name}"
         )
         blocked.drop_table_from_database_and_remove_from_cache()
-        kept = self._con.execute("select count(*) from training_pairs").fetchall()[0][0]
-        return self._patterns("training_pairs"), kept / total if total else 1.0
+        self._compare("blocked_pairs", "blocked_levels")
+        return self._patterns("blocked_levels")
 
-    def score(self, parameters: pd.DataFrame, least_probability: float) -> pd.DataFrame:
-        """Blocked pairs at least so probable: record_l < record_r, ordered by both."""
-        linker = self._linker(parameters)
-        with quiet():
-            scored = linker.inference.predict(
-                threshold_match_probability=least_probability, warning_mode="never"
+    def blocked_pairs(self, patterns: np.ndarray) -> pd.DataFrame:
+        """Blocked pairs that show one of these patterns.
+
+        Returns
+        -------
+        DataFrame
+            record_l < record_r, pattern; ordered by both records.
+        """
+        self._con.register("wanted_frame", pd.DataFrame({"pattern": patterns}))
+        pairs = self._con.execute(
+            "select record_l, record_r, pattern from blocked_levels "
+            "semi join wanted_frame using (pattern) order by record_l, record_r"
+        ).df()
+        self._con.unregister("wanted_frame")
+        return pairs
+
+    def _compare(self, pairs: str, into: str) -> None:
+        """Compare the pairs of a table in parts of `CHUNK_PAIRS`; one number holds all levels."""
+        self._con.execute(
+            f"create or replace table {into} (record_l integer, record_r integer, pattern bigint)"
+        )
+        per_record = self._con.execute(
+            f"select join_key_l, count(*) from {pairs} group by 1 order by 1"
+        ).fetchnumpy()
+        first, counts = per_record["join_key_l"], per_record["count_star()"]
+        parts = np.cumsum(counts) // CHUNK_PAIRS
+        code = " + ".join(
+            f"(cast(-round(mw_{c.name}) as bigint) << {shift})"
+            for c, shift in zip(self.comparisons, shifts(self.comparisons), strict=True)
+        )
+        for part in np.unique(parts):
+            of = first[parts == part]
+            self._con.execute(
+                f"create or replace table pairs_part as select * from {pairs} "
+                f"where join_key_l between {of[0]} and {of[-1]}"
             )
-        return self._con.execute(
-            "select record_l, record_r, match_probability, match_weight "
-            f"from {scored.physical_name} order by record_l, record_r"
-        ).df()
+            linker = self._linker()
+            linker.table_management.register_blocked_pairs_for_predict(
+                self._api.register("pairs_part")
+            )
+            with quiet():
+                scored = linker.inference.predict(warning_mode="never")
+            self._con.execute(
+                f"insert into {into} select record_l, record_r, {code} from {scored.physical_name}"
+            )
+            scored.drop_table_from_database_and_remove_from_cache()
+            linker.table_management.invalidate_cache()
+        self._con.execute(f"drop table if exists pairs_part; drop table {pairs}")
 
-    def _patterns(self, table: str) -> pd.DataFrame:
-        linker = self._linker(None)
-        linker.table_management.register_blocked_pairs_for_predict(self._api.register(table))
-        with quiet():
-            scored = linker.inference.predict(warning_mode="never")
-        levels = [f"cast(-round(mw_{c.name}) - 1 as integer) as {c.name}" for c in self.comparisons]
-        patterns = self._con.execute(
-            f"select {', '.join(levels)}, count(*) as pairs_count from {scored.physical_name} "
-            "group by all order by all"
+    def _patterns(self, levels: str) -> pd.DataFrame:
+        counts = self._con.execute(
+            f"select pattern, count(*) as pairs_count from {levels} group by 1 order by 1"
         ).df()
-        linker.table_management.invalidate_cache()
-        self._con.execute(f"drop table if exists {table}")
-        return patterns
+        code = counts["pattern"].to_numpy()
+        for c, shift in zip(self.comparisons, shifts(self.comparisons), strict=True):
+            counts[c.name] = ((code >> shift) & ((1 << bits(c)) - 1)) - 1
+        return counts
 
-    def _linker(self, parameters: pd.DataFrame | None) -> Any:
+    def _linker(self) -> Any:
+        """Return a linker whose weights name levels.
+
+        The weight of level k is made -(k + 1): Splink keeps weights but, without all compared
+        columns (a gigabyte per two million pairs), not the levels themselves; 0 is "unknown".
+        """
         from splink import Linker, block_on
 
-        values = (
-            None
-            if parameters is None
-            else dict(zip(parameters["parameter"], parameters["value"], strict=True))
-        )
         settings = {
             "link_type": "dedupe_only",
             "unique_id_column_name": "record",
-            "comparisons": [self._settings(c, values) for c in self.comparisons],
+            "comparisons": [_settings(c) for c in self.comparisons],
             "blocking_rules_to_generate_predictions": [block_on(b) for b in self.blocks],
             "retain_matching_columns": False,
             "retain_intermediate_calculation_columns": True,
-            "probability_two_random_records_match": 0.001 if values is None else values["lambda"],
+            "probability_two_random_records_match": 0.001,
         }
         with quiet():
             return Linker(self._records, settings, log_level=None, validate_settings=False)
 
-    def _settings(self, comparison: Comparison, values: dict[str, float] | None) -> dict[str, Any]:
-        """Levels with their parameters; without any, the weight of level k is made -(k + 1).
 
-        Splink keeps weights but, without all compared columns (a gigabyte per two million pairs),
-        not the levels themselves: the weight 0 is "unknown", and any other names its level.
-        """
-        levels: list[dict[str, Any]] = [
+def bits(comparison: Comparison) -> int:
+    """Return how many bits tell the levels of a comparison and "unknown" apart."""
+    return len(comparison.levels).bit_length()
+
+
+def shifts(comparisons: Sequence[Comparison]) -> list[int]:
+    """Where the level of each comparison stands in the number of a pattern."""
+    ends = np.cumsum([bits(c) for c in comparisons]).tolist()
+    if ends[-1] > 63:
+        raise ValueError(
+            f"{len(comparisons)} comparisons need {ends[-1]} bits a pair and 63 are there: name "
+            "fewer extra_columns."
+        )
+    return [0, *ends[:-1]]
+
+
+def _settings(comparison: Comparison) -> dict[str, Any]:
+    levels: list[dict[str, Any]] = [
+        {"sql_condition": comparison.unknown, "label_for_charts": "unknown", "is_null_level": True}
+    ]
+    for number, level in enumerate(comparison.levels):
+        levels.append(
             {
-                "sql_condition": comparison.unknown,
-                "label_for_charts": "unknown",
-                "is_null_level": True,
-            }
-        ]
-        for number, level in enumerate(comparison.levels):
-            name = f"{comparison.name}.{level.name}"
-            entry: dict[str, Any] = {
                 "sql_condition": level.condition,
                 "label_for_charts": level.name,
-                "m_probability": 2.0 ** -(number + 2) if values is None else values[f"m.{name}"],
-                "u_probability": 0.5 if values is None else values[f"u.{name}"],
+                "m_probability": 2.0 ** -(number + 2),
+                "u_probability": 0.5,
             }
-            if values is not None and level.term_frequency_column:
-                entry["tf_adjustment_column"] = level.term_frequency_column
-            levels.append(entry)
-        return {"output_column_name": comparison.name, "comparison_levels": levels}
+        )
+    return {"output_column_name": comparison.name, "comparison_levels": levels}

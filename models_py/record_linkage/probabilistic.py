@@ -19,6 +19,12 @@ from models_py.record_linkage.keys import RECORD_KEY
 from models_py.record_linkage.levels import Comparison
 from models_py.record_linkage.prepare import prepare_records
 from models_py.record_linkage.training import estimate_parameters
+from models_py.record_linkage.weights import (
+    best_weights,
+    pair_weights,
+    pattern_weights,
+    rarities,
+)
 
 PAIR_COLUMNS = [
     *(f"{column}_l" for column in RECORD_KEY),
@@ -55,8 +61,10 @@ class RecordLinkage:
         Records that may share a block; larger blocks are cut, then dropped.
     max_pairs_per_record : float
         Pairs per record that one blocking rule may make.
-    max_random_pairs, max_training_pairs : int
-        Pairs drawn for u, and blocked pairs used for lambda and m.
+    max_random_pairs : int
+        Pairs drawn for u.
+    least_probability : float
+        Less probable pairs are not returned.
     extra_columns : sequence of str
         Further columns of the records to compare for equality (an occupation, a club).
     random_state : int
@@ -80,9 +88,8 @@ class RecordLinkage:
         *,
         target_precision: float = 0.99,
         max_block_size: int = 200,
-        max_pairs_per_record: float = 10.0,
+        max_pairs_per_record: float = 5.0,
         max_random_pairs: int = 1_000_000,
-        max_training_pairs: int = 2_000_000,
         least_probability: float = 0.1,
         extra_columns: Sequence[str] = (),
         random_state: int = 1,
@@ -91,10 +98,10 @@ class RecordLinkage:
         self.max_block_size = max_block_size
         self.max_pairs_per_record = max_pairs_per_record
         self.max_random_pairs = max_random_pairs
-        self.max_training_pairs = max_training_pairs
         self.least_probability = least_probability
         self.extra_columns = tuple(extra_columns)
         self.random_state = random_state
+        self._last: tuple[int, pd.DataFrame] | None = None
 
     def fit(self, records: pd.DataFrame) -> RecordLinkage:
         """Learn the parameters and the threshold from records.
@@ -106,6 +113,7 @@ class RecordLinkage:
             of `models_py.record_linkage.prepare.COMPARED`.
         """
         self.skipped_because_: str | None = None
+        self._last = None
         self.parameters_ = pd.DataFrame(columns=["parameter", "value"])
         self.threshold_, self.estimated_precision_ = 1.0, float("nan")
         if len(records) < 2:
@@ -125,10 +133,11 @@ class RecordLinkage:
             return self
         engine = SplinkEngine(prepared, keys, comparisons)
         random = engine.random_patterns(self.max_random_pairs, self.random_state)
-        blocked, sampled = engine.blocked_patterns(self.max_training_pairs)
-        self.parameters_ = estimate_parameters(comparisons, blocked, random, len(prepared), sampled)
-        scored = engine.score(self.parameters_, self.least_probability)
+        blocked = engine.blocked_patterns()
+        self.parameters_ = estimate_parameters(comparisons, blocked, random, len(prepared))
+        scored = self._score(engine, prepared, comparisons, blocked)
         engine.close()
+        self._last = (_fingerprint(prepared), scored)
         self._set_threshold(scored["match_probability"].to_numpy())
         return self
 
@@ -145,13 +154,7 @@ class RecordLinkage:
         if self.skipped_because_ or len(records) < 2:
             return pd.DataFrame({column: [] for column in PAIR_COLUMNS})
         prepared = prepare_records(records, self.extra_columns)
-        comparisons = self._learned(prepared)
-        keys, self.blocking_ = block_keys(prepared, self.max_block_size, self.max_pairs_per_record)
-        if keys.empty:
-            return pd.DataFrame({column: [] for column in PAIR_COLUMNS})
-        engine = SplinkEngine(prepared, keys, comparisons)
-        scored = engine.score(self.parameters_, self.least_probability)
-        engine.close()
+        scored = self._scored(prepared)
         for side in "lr":
             of = prepared[RECORD_KEY].iloc[scored[f"record_{side}"].to_numpy()]
             for column in RECORD_KEY:
@@ -180,6 +183,45 @@ class RecordLinkage:
         linkage.estimated_precision_ = values.get("estimated_precision", float("nan"))
         return linkage
 
+    def _scored(self, prepared: pd.DataFrame) -> pd.DataFrame:
+        """Pairs of the records; those of the fit were compared already and are not again."""
+        if self._last is not None and self._last[0] == _fingerprint(prepared):
+            return self._last[1].copy()
+        keys, self.blocking_ = block_keys(prepared, self.max_block_size, self.max_pairs_per_record)
+        if keys.empty:
+            nobody = np.array([], dtype=np.int64)
+            return pd.DataFrame(
+                {"record_l": nobody, "record_r": nobody, "match_probability": 0.0 * nobody,
+                 "match_weight": 0.0 * nobody}
+            )  # fmt: skip
+        comparisons = self._learned(prepared)
+        engine = SplinkEngine(prepared, keys, comparisons)
+        scored = self._score(engine, prepared, comparisons, engine.blocked_patterns())
+        engine.close()
+        return scored
+
+    def _score(
+        self,
+        engine: SplinkEngine,
+        prepared: pd.DataFrame,
+        comparisons: Sequence[Comparison],
+        patterns: pd.DataFrame,
+    ) -> pd.DataFrame:
+        """Pairs of at least `least_probability`: record_l < record_r, ordered by both."""
+        values = dict(zip(self.parameters_["parameter"], self.parameters_["value"], strict=True))
+        least = np.log(self.least_probability) - np.log1p(-self.least_probability)
+        weights = pattern_weights(comparisons, patterns, values)
+        levels = patterns[[c.name for c in comparisons]].to_numpy()
+        rare = rarities(comparisons, prepared, values)
+        hopeful = best_weights(weights, levels, rare) >= least
+        weights, levels = weights[hopeful], levels[hopeful]
+        pairs = engine.blocked_pairs(weights["pattern"].to_numpy())
+        which = np.searchsorted(weights["pattern"].to_numpy(), pairs["pattern"].to_numpy())
+        odds = pair_weights(weights, levels, rare, which, pairs["record_l"].to_numpy())
+        pairs["match_probability"] = 1.0 / (1.0 + np.exp(-np.clip(odds, -700, 700)))
+        pairs["match_weight"] = odds / np.log(2.0)
+        return pairs[odds >= least].drop(columns="pattern").reset_index(drop=True)
+
     def _learned(self, prepared: pd.DataFrame) -> tuple[Comparison, ...]:
         learned = {name.split(".")[1] for name in self.parameters_["parameter"] if "." in name}
         return tuple(
@@ -203,3 +245,9 @@ class RecordLinkage:
             }
         )
         self.parameters_ = pd.concat([self.parameters_, rows], ignore_index=True)
+
+
+def _fingerprint(prepared: pd.DataFrame) -> int:
+    """Tell prepared records apart, which come in the order of their keys."""
+    rows = pd.util.hash_pandas_object(prepared, index=False).to_numpy()
+    return hash((rows.tobytes(), *prepared.columns))
