@@ -137,6 +137,24 @@ TYPED = st.sampled_from(
 )
 
 
+def compiled(folder: Path, settings: dict[str, str], *selected: str) -> dict[str, Any]:
+    """The manifest of dbt with the SQL of all models and tests, or of those selected."""
+    command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "--quiet"]
+    command += ["compile", "--target-path", str(folder), "--log-path", str(folder)]
+    command += ["--profiles-dir", str(ROOT / "dbt"), "--project-dir", str(ROOT / "dbt")]
+    command += ["--select", *selected] if selected else []
+    inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
+    environment = inherited | {"CLIENTELA_WAREHOUSE": str(folder / "fuzz.duckdb")} | settings
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
+
+
+def compiled_sql(node: dict[str, Any]) -> str:
+    """The SQL of a model or test; landing's cursor inherits no USE, so no database is named."""
+    return str(node["compiled_code"]).replace('"fuzz".', "")
+
+
 class Staging:
     """The compiled staging models as views in a database in memory; dbt is started once.
 
@@ -147,14 +165,7 @@ class Staging:
     """
 
     def __init__(self, folder: Path) -> None:
-        command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "--quiet"]
-        command += ["compile", "--select", "path:models/staging", "--target-path", str(folder)]
-        command += ["--log-path", str(folder), "--profiles-dir", str(ROOT / "dbt")]
-        command += ["--project-dir", str(ROOT / "dbt")]
-        inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
-        environment = inherited | {"CLIENTELA_WAREHOUSE": str(folder / "fuzz.duckdb")}
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = compiled(folder, {}, "path:models/staging")
         self.models = {
             key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"
         }
@@ -181,10 +192,7 @@ class Staging:
         self._made.add(key)
         for parent in node["depends_on"]["nodes"]:
             self._make(parent)
-        sql = node.get("compiled_code") or Path(node["compiled_path"]).read_text()
-        # Landing works on a cursor, which does not inherit a USE: the database goes unnamed.
-        sql = sql.replace('"fuzz".', "")
-        self.connection.execute(f"create view staging.{node['name']} as {sql}")
+        self.connection.execute(f"create view staging.{node['name']} as {compiled_sql(node)}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query."""
