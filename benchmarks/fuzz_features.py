@@ -43,13 +43,14 @@ from dagster_project.landing import SourceError, check_source, land
 from dagster_project.ledger_memory import remember_ledger
 from dagster_project.profiling import profile
 from dagster_project.result_tables import LEDGER_EVENTS, PHONE_NUMBERS
-from dagster_project.source_contract import RAW_TABLES, SHAPES, Column
+from dagster_project.source_contract import SHAPES, Column
 from dagster_project.warehouse import Warehouse, open_warehouse
 from models_py.record_linkage import RecordLinkage
 from models_py.record_linkage.exact import ordered_records
 from models_py.record_linkage.linking import link_persons
 from models_py.record_linkage.phones import normalise_phones
 
+CHUNK = 10
 AS_OF = "2024-06-30"
 TODAY = dt.date(2024, 12, 31)
 IDS = {
@@ -324,28 +325,31 @@ def try_cases(cases: int, random_state: int, pipeline: Pipeline) -> Counter:
 
 
 def main() -> None:
-    """Try the cases and write the counts beside those of fuzz.py."""
+    """Try the cases and write the counts beside those of fuzz.py, after every ten what there is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--random-state", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=600, help="begin no more after these")
     arguments = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-dbt-") as folder:
         pipeline = Pipeline(Path(folder))
-    outcomes = try_cases(arguments.cases, arguments.random_state, pipeline)
-    result = {
-        "cases": sum(outcomes.values()),
-        "crashes": outcomes["crashed"],
-        "rows_lost": outcomes["rows lost"],
-        "models": sum(len(nodes) for nodes in pipeline.order.values()),
-        "data_tests": len(pipeline.tests),
-        "tables": len(RAW_TABLES),
-        "random_state": arguments.random_state,
-        "outcomes": dict(sorted(outcomes.items())),
-        "seconds": round(time.monotonic() - started),
-    }
-    written = json.loads(fuzz.RESULT.read_text()) if fuzz.RESULT.exists() else {}
-    fuzz.RESULT.write_text(json.dumps(written | {"features": result}, indent=2) + "\n")
+    outcomes: Counter = Counter()
+    for number in range(-(-arguments.cases // CHUNK)):
+        if time.monotonic() - started > arguments.minutes * 60:
+            break
+        outcomes += try_cases(CHUNK, arguments.random_state + number, pipeline)
+        result = {
+            "cases": sum(outcomes.values()),
+            "crashes": outcomes["crashed"],
+            "rows_lost": outcomes["rows lost"],
+            "models": sum(len(nodes) for nodes in pipeline.order.values()),
+            "data_tests": len(pipeline.tests),
+            "random_states": [arguments.random_state, arguments.random_state + number],
+            "outcomes": dict(sorted(outcomes.items())),
+            "seconds": round(time.monotonic() - started),
+        }
+        fuzz.write_part("features", result)
     print(json.dumps(result, indent=2))
     sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
 
