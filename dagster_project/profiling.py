@@ -88,7 +88,7 @@ def _window(end: dt.date, days: int, time_zone: str) -> list[str]:
 
 
 def _numbers(shape: Shape) -> list[str]:
-    numeric = ("decimal", "integer", "double")
+    numeric = ("decimal", "rate", "integer", "double")
     return [c.name for c in shape.columns if c.type in numeric and c.name not in PLACES]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-ColumnType = Literal["text", "timestamp", "date", "decimal", "integer", "boolean", "double"]
+ColumnType = Literal["text", "timestamp", "date", "decimal", "integer", "boolean", "double", "rate"]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ PERSONS = """
     select count(*), count(distinct customer_id)
     from identity.customers_map
 """
+UNDATED = "select count(*) from marts.dim_customers where first_seen_at is null and not is_test"
 EXAMPLE_QUERY = (
     "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as value "
     "from serving.customer_360 group by stage order by value desc nulls last limit 3"
@@ -110,7 +111,15 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
 
 def _print_persons(console: Console, warehouse: Warehouse) -> None:
     records, persons = warehouse.connection.execute(PERSONS).fetchall()[0]
-    console.print(f"{records:,} source records are {persons:,} persons.\n")
+    undated = warehouse.scalar(UNDATED)
+    told = f"{records:,} source records are {persons:,} persons."
+    if undated:
+        # Nobody knows since when they have been there, so no date of the past may show them.
+        told += (
+            f" {undated:,} of them have no created_at, order or visit that is dated, and so are in "
+            "no slice: deliver created_at of their customer records."
+        )
+    console.print(f"{told}\n")
 
 
 def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: object) -> None:

@@ -32,7 +32,10 @@ MANIFEST = ensure_manifest(load_config())
 FEATURE_PARTS = "fqn:clientela.marts.features"
 FEATURES = f"fct_customer_features {FEATURE_PARTS}"
 # Read the customers map, so they cannot stand in the set that the map is made from.
-AFTER_MAP = "customer_emails device_uses device_periods golden_fields golden_records households"
+AFTER_MAP = (
+    "customer_emails device_uses device_periods golden_fields golden_records households "
+    "person_areas"
+)
 MEASURED = ("dim_", "fct_")
 PROMOTED = """
     select as_of_date, input_fingerprint from models.promoted_dates

@@ -17,6 +17,8 @@ from dagster_project.result_tables import (
     PIPELINE_RUNS,
     TABLE_LINEAGE,
 )
+from dagster_project.source_contract import SHAPES
+from dagster_project.sql_text import literal
 
 HOUSEHOLDS = "identity.households"
 LEDGER = "marts.fct_revenue_ledger"
@@ -74,7 +76,11 @@ def agree_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> No
 
 
 def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:
-    """Count the erased out of the households of those who lived with them.
+    """Count the erased out of the households of those who lived with them, and out of their names.
+
+    A household is named by a hash of its eldest member (dbt/models/identity/households.sql). Until
+    the next build the living would carry that of an erased person, by which whoever has kept the
+    old id could still tell who lived with them.
 
     Returns
     -------
@@ -84,22 +90,32 @@ def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str
     if HOUSEHOLDS not in present(connection, "old"):
         return set()
     connection.execute(
-        "create or replace temp table smaller_households as select * from (select customer_id, "
-        "count(*) over (partition by household_id) as persons, persons_count "
-        f"from old.{HOUSEHOLDS} where customer_id not in (select customer_id from gone_customers)) "
-        "where persons < persons_count"
+        "create or replace temp table smaller_households as with "
+        "seen as (select customer_id, min(first_seen_at) as first_seen_at "
+        "from old.identity.customers_map group by customer_id), "
+        "living as (select customer_id, persons_count, "
+        "count(*) over (partition by household_id) as persons, "
+        "first_value(customer_id) over (partition by household_id order by first_seen_at, "
+        "customer_id rows between unbounded preceding and unbounded following) as eldest "
+        f"from old.{HOUSEHOLDS} left join seen using (customer_id) "
+        "where customer_id not in (select customer_id from gone_customers)) "
+        "select customer_id, persons, "
+        "'h_' || substr(md5('household ' || eldest), 1, 16) as household_name "
+        "from living where persons < persons_count"
     )
     changed = set()
     # Views show the tables they read; only those can be written to.
     for table, columns in (
         (f"{found.schema}.{found.name}", set(found.columns)) for found in tables_of(connection, new)
     ):
-        for name in ("household_persons_count", "persons_count"):
-            if {"customer_id", name} <= columns and (name[0] == "h" or table == HOUSEHOLDS):
+        counts = "household_persons_count", "persons_count" if table == HOUSEHOLDS else ""
+        said = {"household_id": "household_name"} | dict.fromkeys(counts, "persons")
+        for name, value in said.items():
+            if {"customer_id", name} <= columns:
                 written = connection.execute(
-                    f"update {new}.{table} as kept set {name} = persons from smaller_households "
+                    f"update {new}.{table} as kept set {name} = {value} from smaller_households "
                     "where smaller_households.customer_id = kept.customer_id "
-                    f"and kept.{name} > persons"
+                    f"and kept.{name} {'>' if value == 'persons' else '<>'} {value}"
                 ).fetchall()[0][0]
                 changed |= {table} if written else set()
     return changed
@@ -155,6 +171,14 @@ def count_again(
                 f"from {old}.{table.full_name} where {rows} and {where} group by all) as counted "
                 "where counted.source_table = kept.source_table and counted.shape = kept.shape"
             )
+    if "rows_compared" in present(connection, old)[RECONCILIATION]:
+        shapes = ", ".join(literal(shape) for shape in SHAPES)
+        connection.execute(
+            f"update {new}.{RECONCILIATION} as kept set rows_compared = rows_in + coalesce(("
+            f"select sum(rows_landed) from {new}.raw.landed_tables as landed "
+            "where landed.table_name = kept.source_table and landed.table_name = kept.shape "
+            f"and landed.table_name not in ({shapes})), 0)"
+        )
 
 
 def measure_again(connection: duckdb.DuckDBPyConnection, new: str, changed: set[str]) -> None:

@@ -1,7 +1,8 @@
 """The row rules of staging as SQL over delivered text, so that check-source can count them unrun.
 
 Change a rule here when dbt/macros/row_rules.sql or casts.sql changes; a test runs both on one file.
-Rules that need other tables or the business's settings stay out (unknown_currency).
+Rules that need other tables or the business's settings stay out (unknown_currency,
+amount_too_large).
 """
 
 from collections.abc import Iterable
@@ -15,16 +16,21 @@ from dagster_project.source_contract import Column, ColumnType, Shape
 _CASTS: dict[ColumnType, str] = {
     "timestamp": "timestamptz",
     "date": "timestamp",
-    "decimal": "decimal(18, 4)",
     "integer": "bigint",
     "boolean": "boolean",
-    "double": "decimal(18, 6)",
+}
+# Type and limit of a kind of number, as in dbt/macros/casts.sql, with which a test compares them.
+NUMBERS = {
+    "money": ("decimal(18, 4)", 10**12),
+    "rate": ("decimal(18, 8)", 10**6),
+    "number": ("decimal(18, 6)", 10**9),
 }
 _UNREADABLE: dict[ColumnType, str] = {
     "timestamp": "bad_timestamp",
     "date": "bad_timestamp",
     "boolean": "bad_boolean",
     "decimal": "bad_number",
+    "rate": "bad_number",
     "double": "bad_number",
     "integer": "bad_number",
 }
@@ -40,15 +46,22 @@ def readable(column: Column) -> str:
     text = filled(column)
     if column.name == "is_granted":
         text = consent_word(text, GRANTING)
-    if column.type in ("decimal", "double"):
-        text = _number_text(text)
+    if column.type in ("decimal", "double", "rate"):
+        type_, limit = NUMBERS[_kind(column)]
+        value = f"try_cast({_number_text(text)} as {type_})"
+        # A latitude has no limit of its own: it only must fit.
+        is_bounded = column.type != "double"
+        return f"case when abs({value}) < {limit} then {value} end" if is_bounded else value
     value = f"try_cast({text} as {_CASTS[column.type]})"
     if column.type in ("timestamp", "date"):
         return f"case when {value} >= '1900-01-01' and {value} < '2200-01-01' then {value} end"
-    if column.type == "decimal":
-        limit = {"rate_to_reporting": 10**6, "quantity": 10**9}.get(column.name, 10**12)
-        return f"case when abs({value}) < {limit} then {value} end"
     return value
+
+
+def _kind(column: Column) -> str:
+    if column.type == "rate":
+        return "rate"
+    return "number" if column.type == "double" or column.name == "quantity" else "money"
 
 
 def always_midnight(column: Column) -> str:
@@ -70,6 +83,11 @@ def rows_set_aside(
     """
     there = {column.name: column for column in shape.columns if column.name in set(delivered)}
     tests = [(f"{filled(there[name])} is null", "missing_key") for name in shape.key]
+    tests += [
+        (f"{filled(column)} is null", "missing_value")
+        for column in there.values()
+        if column.required and column.type == "text" and column.name not in shape.key
+    ]
     for column in there.values():
         if column.type != "text" and (column.required or column.is_strict):
             is_bad = f"{readable(column)} is null"
@@ -79,7 +97,7 @@ def rows_set_aside(
     for column in there.values():
         if column.name.endswith("_amount") and (column.required or column.is_strict):
             tests.append((f"{readable(column)} < 0", "negative_amount"))
-        elif column.name == "rate_to_reporting":
+        elif column.type == "rate":
             tests.append((f"{readable(column)} <= 0", "negative_amount"))
     if shape.any_of:
         named = ", ".join([*(filled(there[n]) for n in shape.any_of if n in there), "null"])

@@ -30,8 +30,12 @@
     {%- if logical_type in ['timestamp', 'date'] -%}
     case when {{ value }} >= date '1900-01-01' and {{ value }} < date '2200-01-01' then {{ value }} end
     {%- else -%}
-    case when abs({{ value }}) < {{ {'money': 1000000000000, 'number': 1000000000, 'rate': 1000000}[logical_type] }} then {{ value }} end
+    case when abs({{ value }}) < {{ largest(logical_type) }} then {{ value }} end
     {%- endif -%}
+{%- endmacro %}
+
+{% macro largest(logical_type) -%}
+    {{ return({'money': 1000000000000, 'number': 1000000000, 'rate': 1000000}[logical_type]) }}
 {%- endmacro %}
 
 {# 12,50 and 1.234,50 -> point; 1,234.50 -> no separators. Only what can mean one number alone: 1,234 could be

@@ -50,3 +50,14 @@
         select min(metrics.name) from {{ source('raw', 'klaviyo_metric') }} as metrics where metrics.id = klaviyo_event.metric_id
     )))) in ({{ quoted_list(klaviyo_event_types(shape).keys() | list) }})
 {%- endmacro %}
+
+{# The first of several instants that can be read, as the text it came as. #}
+{% macro first_readable_instant(columns) -%}
+    case
+        {%- for column in columns %}
+        when {{ cast_text(column, 'timestamp') }} is not null then {{ column }}
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+{% macro klaviyo_is_deleted(prefix='') -%} coalesce({{ cast_text(prefix ~ '_fivetran_deleted', 'boolean') }}, false) {%- endmacro %}

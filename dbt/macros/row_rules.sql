@@ -10,6 +10,9 @@
         {%- do rules.append({'when': clean_text('received_' ~ c.name) ~ ' is null', 'rule': 'missing_key',
             'reason': "'" ~ c.name ~ " is empty'"}) -%}
     {%- endfor -%}
+    {%- for c in columns if c.role == 'required' and c.type in ['text', 'code'] -%}
+        {%- do rules.append({'when': c.name ~ ' is null', 'rule': 'missing_value', 'reason': "'" ~ c.name ~ " is empty'"}) -%}
+    {%- endfor -%}
     {%- for c in columns if c.role != 'optional' and c.type in unreadable -%}
         {%- do rules.append({'rule': unreadable[c.type],
             'when': c.name ~ ' is null' ~ (' and ' ~ clean_text('received_' ~ c.name) ~ ' is not null' if c.role == 'strict' else ''),
@@ -28,6 +31,14 @@
         {%- do rules.append({'when': "typed.currency_code <> '" ~ var('reporting_currency') ~ "' and rates.currency_code is null",
             'rule': 'unknown_currency',
             'reason': "'exchange_rates has no rate on or before that day for ' || typed.currency_code"}) -%}
+        {#- Beyond the reporting currency's decimals an accepted order would be NULL in the ledger, and nobody told. -#}
+        {%- for c in columns if c.role != 'optional' and c.type == 'money' -%}
+            {%- do rules.append({'rule': 'amount_too_large',
+                'when': "typed.currency_code <> '" ~ var('reporting_currency') ~ "' and cast(typed." ~ c.name
+                    ~ " as double) * cast(rates.rate_to_reporting as double) >= " ~ largest('money'),
+                'reason': "'" ~ c.name ~ " is more than " ~ largest('money') ~ " in " ~ var('reporting_currency')
+                    ~ ": ' || received_" ~ c.name ~ " || ' ' || typed.currency_code"}) -%}
+        {%- endfor -%}
     {%- endif -%}
     {%- if shape == 'consents' -%}
         {%- do rules.append({'when': 'purpose is null', 'rule': 'unknown_purpose',

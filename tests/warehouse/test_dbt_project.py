@@ -30,8 +30,15 @@ RECORDS = ("source_system", "source_record_id", "created_at")
 ORDERS = ("source_system", "order_id", "source_record_id", "ordered_at", "gross_amount")
 REFUNDS = ("source_system", "refund_id", "order_id", "refunded_at", "refund_amount")
 ITEMS = ("source_system", "order_id", "line_number", "quantity", "unit_cost_amount", "net_amount")
+CONSENTS = ("source_system", "source_record_id", "purpose", "changed_at", "is_granted")
+SIDES = ("left_source_system", "left_source_record_id", "right_source_system")
+OVERRIDES = (*SIDES, "right_source_record_id", "decision")
 ROWS = {
-    ("customer_records", RECORDS): [("crm", "1", "2023-01-01"), ("crm", "2", "2023-01-01")],
+    ("customer_records", RECORDS): [
+        ("crm", "1", "2023-01-01"),
+        ("crm", "2", "2023-01-01"),
+        ("crm", "undated", None),
+    ],
     ("orders", ORDERS): [
         ("crm", "a", "1", "2023-01-10", "20.00"),
         ("crm", "a", "1", "2023-01-10", "20.00"),
@@ -42,6 +49,9 @@ ROWS = {
     # A cost beyond every decimal: intermediate and marts are built all the same.
     ("order_items", ITEMS): [("crm", "c", "1", "999999999", "999999999999", "40.00")],
     ("refunds", REFUNDS): [("crm", "r", "b", "2023-07-01", "30.00")],
+    ("contracts", ("contract_id", "source_record_id")): [("k", "1")],
+    ("consents", CONSENTS): [("crm", "1", "cookies", "2023-01-01", "true")],
+    ("identity_overrides", OVERRIDES): [("crm", "1", "crm", "2", "perhaps")],
 }
 
 
@@ -155,7 +165,13 @@ def test_sources_have_the_columns_that_python_writes(project):
 
 def test_broken_and_repeated_rows_are_in_quarantine(project):
     found = project.query("select row_key, failed_rule from staging.quarantine order by all")
-    assert found == [("crm|a", "duplicate"), ("crm|d", "bad_timestamp")]
+    assert found == [
+        ("crm|1|crm|2", "unknown_decision"),
+        ("crm|1||2023-01-01 05:00:00", "unknown_purpose"),
+        ("crm|a", "duplicate"),
+        ("crm|d", "bad_timestamp"),
+        ("k", "missing_value"),
+    ]
 
 
 def test_a_refund_is_unseen_before_its_day_and_a_repeat_leaves_the_slice_as_it_was(project):
@@ -167,6 +183,15 @@ def test_a_refund_is_unseen_before_its_day_and_a_repeat_leaves_the_slice_as_it_w
     assert project.query(at_june) == before
     of_one = f"{value} where customer_id = 'c_1' order by as_of_date"
     assert [(float(a), n) for a, n in project.query(of_one)] == [(50.0, 2), (60.0, 2)]
+
+
+def test_who_has_no_date_is_in_no_slice_and_is_counted(project):
+    undated = "select customer_id from marts.dim_customers where first_seen_at is null"
+    assert project.query(undated) == [("c_undated",)]
+    slices = "select distinct customer_id from marts.fct_customer_features order by 1"
+    assert project.query(slices) == [("c_1",), ("c_2",)]
+    done = project.dbt("test", "--select", "persons_without_a_date_are_in_no_slice")
+    assert done.returncode == 0 and "WARN 1 persons_without_a_date" in done.stdout
 
 
 def test_features_without_a_date_are_refused_with_the_remedy(project):

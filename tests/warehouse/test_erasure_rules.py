@@ -5,6 +5,7 @@ is in test_erasure_words, the erasure of a whole shop, read as bytes, in tests/o
 """
 
 import datetime as dt
+import hashlib
 import types
 
 import duckdb
@@ -266,12 +267,16 @@ def test_a_telephone_of_another_city_is_another_person(config):
     assert found(config, rest) == [("17",), ("18",), ("22",), ("23",), ("24",)]
 
 
-def test_the_living_are_counted_again_in_their_household(config):
+def test_the_living_are_counted_again_in_a_household_that_is_not_named_by_the_erased(config):
+    def named_by(customer_id):
+        return "h_" + hashlib.md5(f"household {customer_id}".encode()).hexdigest()[:16]
+
+    ana, cleo = named_by("c_ana"), named_by("c_cleo")
     build(
         config,
         [
             "create or replace table identity.households as select * from (values "
-            "('c_ana', 'h_1', 2), ('c_ben', 'h_1', 2), ('c_cleo', 'h_2', 1)) "
+            f"('c_ana', '{ana}', 2), ('c_ben', '{ana}', 2), ('c_cleo', '{cleo}', 1)) "
             "as t(customer_id, household_id, persons_count)",
             "create or replace table marts.dim_customers as select customer_id, household_id, "
             "persons_count as household_persons_count from identity.households",
@@ -282,7 +287,42 @@ def test_the_living_are_counted_again_in_their_household(config):
     erase(config, "c_ana")
     for table in ("identity.households", "marts.dim_customers"):
         kept = f"select * from {table} order by all"
-        assert found(config, kept) == [("c_ben", "h_1", 1), ("c_cleo", "h_2", 1)], table
+        assert found(config, kept) == [("c_ben", named_by("c_ben"), 1), ("c_cleo", cleo, 1)], table
+
+
+RECONCILED = """
+create or replace table staging.reconciliation as select * from (values
+    ('customer_records', 'customer_records', 3, 3, 3, 0, 0),
+    ('orders', 'orders', 4, 4, 4, 0, 0),
+    ('order_items', 'order_items', 4, 4, 4, 0, 0),
+    ('klaviyo_person', 'klaviyo_person', 1, 3, 0, 1, 0),
+    ('klaviyo_person', 'customer_records', 2, 2, 2, 0, 0)
+) as t(source_table, shape, rows_in, rows_compared, rows_accepted, rows_quarantined, rows_repeated)
+"""
+
+
+def test_a_share_of_set_aside_rows_is_taken_of_the_rows_that_are_left(config):
+    write(config.folder, "klaviyo_person", ("id", "email"), [("p", "ana@mail.es"), ("q", "b@x.es")])
+    build(
+        config,
+        [
+            RECONCILED,
+            "insert into raw.rejected_lines values ('klaviyo_person', 4, 'ana@mail.es', 'short')",
+            "create or replace table staging.quarantine as select table_name as source_table, "
+            "table_name as shape, line_number as source_row_number, raw_line as raw_row, "
+            "'unreadable_line' as failed_rule from raw.rejected_lines",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = "select source_table, shape, rows_in, rows_compared from staging.reconciliation"
+    assert found(config, f"{kept} order by all") == [
+        ("customer_records", "customer_records", 2, 2),
+        ("klaviyo_person", "customer_records", 2, 2),
+        ("klaviyo_person", "klaviyo_person", 0, 2),
+        ("order_items", "order_items", 2, 2),
+        ("orders", "orders", 2, 2),
+    ]
 
 
 def test_decisions_and_keys_with_blanks_around_them_are_withheld(config):

@@ -13,6 +13,7 @@ from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.feature_catalogue import features, features_fed_by
 from dagster_project.landing import SourceReport, check_source
 from dagster_project.landing.consent_words import GRANTING, PURPOSES
+from dagster_project.landing.row_rules import NUMBERS
 
 CUSTOMERS = """source_system,source_record_id,created_at,birth_date,is_test,acquisition_cost_amount
 shop,r1,2024-01-01,1980-02-30,yes,1.50
@@ -126,6 +127,28 @@ def test_words_of_consents_are_read_as_staging_reads_them(tmp_path: Path) -> Non
         kind: {word: list(texts) for word, texts in known.items()}
         for kind, known in (("purpose", PURPOSES), ("granting", GRANTING))
     }
+
+
+RATES = """rate_date,currency_code,rate_to_reporting
+2024-01-01,IRR,0.00000002
+2024-01-01,BTC,2000000
+"""
+CONTRACTS = """contract_id,source_system,source_record_id
+k1,shop,r1
+k2,,r1
+"""
+
+
+def test_numbers_and_empty_values_are_judged_as_staging_judges_them(tmp_path: Path) -> None:
+    report = checked(tmp_path, exchange_rates=RATES, contracts=CONTRACTS)
+    found = {table.table_name: table.set_aside for table in report.tables}
+    assert found["exchange_rates"] == {"bad_number": 1}
+    assert found["contracts"] == {"missing_value": 1}
+    macro = (PROJECT_ROOT / "dbt" / "macros" / "casts.sql").read_text()
+    limits = macro.split("largest(logical_type) -%}")[1].split("(")[1].split("[")[0]
+    assert ast.literal_eval(limits) == {kind: limit for kind, (_, limit) in NUMBERS.items()}
+    for kind, (type_, _) in NUMBERS.items():
+        assert f"'{kind}': '{type_}'" in macro
 
 
 def test_dates_that_became_midnights_are_named_with_the_remedy(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ LEDGER = [
     ("order", "s:3", "2023-03-10", "40.00"),
 ]
 TYPES = {"decimal": "decimal(18, 4)", "double": "double", "text": "varchar", "integer": "bigint"}
+TYPES["rate"] = "decimal(18, 8)"
 
 
 @pytest.fixture

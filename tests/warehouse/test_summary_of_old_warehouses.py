@@ -1,4 +1,4 @@
-"""The closing screen on warehouses that an earlier release has left.
+"""The closing screen on warehouses that an earlier release has left, and on persons without a date.
 
 Add a case here when a table that the screen reads gains a column.
 What the screen says of a whole run is tested with the pipeline.
@@ -24,3 +24,18 @@ def test_a_landing_that_did_not_count_the_withheld_is_shown(tmp_path, monkeypatc
         warehouse.connection.execute("update raw.landed_tables set rows_erased = 3")
         summary._print_sources(console, warehouse)
         assert "Withheld: 3 rows" in console.export_text()
+
+
+def test_persons_who_are_in_no_slice_are_counted(tmp_path):
+    with open_warehouse(tmp_path / "work.duckdb") as warehouse:
+        warehouse.connection.execute(
+            "create table marts.dim_customers as select * from (values "
+            "(timestamp '2024-01-01', false), (null, false), (null, true)) "
+            "as t(first_seen_at, is_test)"
+        )
+        console = Console(record=True, width=200)
+        summary._print_persons(console, warehouse)
+        assert "1 of them have no created_at" in console.export_text()
+        warehouse.connection.execute("update marts.dim_customers set first_seen_at = '2024-01-02'")
+        summary._print_persons(console, warehouse)
+        assert "slice" not in console.export_text()

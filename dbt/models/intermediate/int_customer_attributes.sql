@@ -12,4 +12,4 @@ select
     regions.income_index,
     golden.acquisition_cost_amount
 from {{ ref('golden_records') }} as golden
-left join {{ ref('regions') }} as regions on golden.postal_code = regions.postal_code
+left join {{ ref('person_areas') }} as regions on golden.customer_id = regions.customer_id

@@ -44,8 +44,7 @@ placed as (
         and permissions.is_granted
         and visits.visited_at >= permissions.valid_from_at
         and visits.visited_at < permissions.valid_until_at
-    left join {{ ref('golden_records') }} as persons on visits.customer_id = persons.customer_id
-    left join {{ ref('regions') }} as homes on persons.postal_code = homes.postal_code
+    left join {{ ref('person_areas') }} as homes on visits.customer_id = homes.customer_id
 )
 select
     customer_id,

@@ -16,7 +16,7 @@ select
         'updated_at': 'updated',
     }, 'klaviyo_person') }},
     {{ refusal(
-        'case when ' ~ cast_text('_fivetran_deleted', 'boolean') ~ " then 'deleted_at_source' end",
+        'case when ' ~ klaviyo_is_deleted() ~ " then 'deleted_at_source' end",
         "'the profile was deleted in Klaviyo'",
     ) }}
 from {{ source('raw', 'klaviyo_person') }}

@@ -1,0 +1,50 @@
+-- What the postal code of a person says of the area. Codes are spelt with and without blanks and dashes, and
+-- spreadsheets lose leading zeros: those of a person come back where the country's length is known, those of a
+-- region where only one region can be meant.
+with persons as (
+    select
+        customer_id,
+        {{ postal_key('postal_code', "coalesce(country_code, '" ~ var('identity_default_country') | upper ~ "')") }} as postal_key,
+        {{ postal_length("coalesce(country_code, '" ~ var('identity_default_country') | upper ~ "')") }} as postal_length
+    from {{ ref('golden_records') }}
+    where postal_code is not null
+),
+spelt as (
+    select regions.*, {{ keep_only('upper(postal_code)', '0-9A-Z') }} as postal_key
+    from {{ ref('regions') }} as regions
+),
+areas as (
+    select
+        spelt.*,
+        {{ postal_digits('postal_key') }} as bare_key,
+        row_number() over (partition by postal_key order by postal_code) as spelling
+    from spelt
+),
+lone_areas as (
+    select bare_key, min(postal_key) as postal_key
+    from areas
+    where spelling = 1 and bare_key is not null
+    group by bare_key
+    having count(*) = 1
+),
+matched as (
+    select
+        persons.customer_id,
+        coalesce(exact.postal_key, lone_areas.postal_key) as postal_key
+    from persons
+    left join areas as exact on persons.postal_key = exact.postal_key and exact.spelling = 1
+    -- A code of full length has lost nothing: 8001 of Zurich is not 08001 of Barcelona.
+    left join lone_areas
+        on exact.postal_key is null
+        and {{ postal_digits('persons.postal_key') }} = lone_areas.bare_key
+        and (persons.postal_length is null or length(lone_areas.postal_key) <= length(persons.postal_key))
+)
+select
+    matched.customer_id,
+    areas.region,
+    areas.urbanity,
+    areas.income_index,
+    areas.latitude,
+    areas.longitude
+from matched
+inner join areas on matched.postal_key = areas.postal_key and areas.spelling = 1
