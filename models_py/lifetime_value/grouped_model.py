@@ -13,6 +13,20 @@ from typing import Any
 import numpy as np
 
 
+class SharedData(dict[str, Any]):
+    """Data become PyMC variables when they are first read: compiled code refuses others."""
+
+    def __init__(self, data: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self._data = data
+
+    def __missing__(self, name: str) -> Any:
+        import pymc as pm
+
+        self[name] = pm.Data(name, self._data[name])
+        return self[name]
+
+
 @dataclass(frozen=True)
 class GroupedModel:
     """Priors on unbounded numbers, what they mean, and the likelihood of the data.
@@ -58,25 +72,24 @@ class GroupedModel:
         found = self.natural(numbers, data, np)
         return {name: np.broadcast_to(found[name], len(points)) for name in self.parameters}
 
+    def pymc_numbers(self) -> dict[str, Any]:
+        """The unbounded numbers as variables of the PyMC model that is being stated."""
+        import pymc as pm
+
+        kinds = {"normal": pm.Normal, "logistic": pm.Logistic}
+        return {
+            name: kinds[kind](name, location, scale)
+            for name, (kind, location, scale) in self.priors.items()
+        }
+
     def pymc(self, data: Mapping[str, np.ndarray]) -> Any:
         """The same model in PyMC; what it reads of `data` can be exchanged (`data_vars`)."""
         import pymc as pm
         import pytensor.tensor as pt
 
-        class Shared(dict[str, Any]):
-            """Data become variables when they are first read: compiled code refuses others."""
-
-            def __missing__(self, name: str) -> Any:
-                self[name] = pm.Data(name, data[name])
-                return self[name]
-
         with pm.Model() as model:
-            shared = Shared()
-            kinds = {"normal": pm.Normal, "logistic": pm.Logistic}
-            numbers = {
-                name: kinds[kind](name, location, scale)
-                for name, (kind, location, scale) in self.priors.items()
-            }
+            shared = SharedData(data)
+            numbers = self.pymc_numbers()
             found = self.natural(numbers, shared, pt)
             for name in self.parameters:
                 pm.Deterministic(name, found[name])

@@ -60,12 +60,13 @@ def statistics(groups: pd.DataFrame, model: str = "mbg_nbd") -> dict[str, np.nda
             f"purchase groups: {int(infinite.sum())} rows have an infinite count or time. "
             "Recompute the features of that as_of_date."
         )
-    wrong = (x < 0) | (t_x < 0) | (t_x > tenure) | ((x == 0) & (t_x > 0)) | (customers < 0)
+    # Without the last rule a repeat purchase at the moment of the first one sends r to 0.
+    wrong = (x < 0) | (t_x < 0) | (t_x > tenure) | (customers < 0) | ((x == 0) != (t_x == 0))
     if wrong.any():
         raise ValueError(
             f"purchase groups: {int(wrong.sum())} rows have a negative count or time, "
-            "active_span_days above tenure_days, or a span without repeat purchases. Recompute "
-            "the features of that as_of_date."
+            "active_span_days above tenure_days, or a span without repeat purchases or repeat "
+            "purchases without a span. Recompute the features of that as_of_date."
         )
     chances = x + 1.0 if model == "mbg_nbd" else x
     step = np.arange(max(float(chances.max()), 1.0))
@@ -99,9 +100,17 @@ def _count_beyond(values: np.ndarray, customers: np.ndarray, length: int) -> np.
 
 
 def log_likelihood(
-    data: Mapping[str, Any], r: Any, alpha: Any, a: Any, b: Any, xp: Any = np
+    data: Mapping[str, Any],
+    r: Any,
+    alpha: Any,
+    a: Any,
+    b: Any,
+    xp: Any = np,
+    by_step: tuple[Any, Any] | None = None,
 ) -> Any:
     """Log-likelihood of all customers; the same lines run in NumPy and in PyTensor (`xp`).
+
+    Where alpha, a and b differ by row (`pooling`), `by_step` holds a and b along ``step``.
 
     With lambda ~ Gamma(r, rate alpha), p ~ Beta(a, b) and n chances to drop out,
 
@@ -118,7 +127,8 @@ def log_likelihood(
     # Logarithms cost more than all else here, so each is taken once per distinct value.
     at_end = xp.log(alpha + data["T_values"])[data["T_place"]]
     at_last = xp.log(alpha + data["t_x_values"])[data["t_x_place"]]
-    stayed, had_chance = xp.log(b + step), xp.log(a + b + step)  # (step,)
+    a_step, b_step = by_step or (a, b)
+    stayed, had_chance = xp.log(b_step + step), xp.log(a_step + b_step + step)  # (step,)
     gone = xp.log(a) - stayed[data["last_chance_place"]] + (r + x) * (at_end - at_last)
     softplus = xp.maximum(gone, 0.0) + xp.log1p(xp.exp(-abs(gone)))
     per_group = r * xp.log(alpha) - (r + x) * at_end + (n > 0) * softplus
@@ -167,14 +177,32 @@ def fit(
     settings: Sampling,
     draws_kept: int,
     random_state: int,
+    pool_by: str | None = None,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Draw the parameters of the model `name` given purchase groups.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        Columns of `PURCHASE_GROUPS`, and `pool_by` where it is given.
+    name : str
+        One of `MODELS`.
+    settings : Sampling
+    draws_kept : int
+    random_state : int
+    pool_by : str, optional
+        A column known before segmentation (acquisition cohort or channel): every value of it gets
+        parameters of its own, drawn towards the population's; see `pooling`.
 
     Returns
     -------
     (DataFrame, dict)
         r, alpha (weeks), and a, b or, for Pareto/NBD, s, beta (weeks), one row per draw; and the
-        diagnostics of `sampler.sample`.
+        diagnostics of `sampler.sample`. Pooled fits add ``alpha[<group>]`` and so on.
     """
+    if pool_by is not None:
+        from models_py.lifetime_value import pooling
+
+        return pooling.fit(groups, name, pool_by, settings, draws_kept, random_state)
     data = statistics(groups, name)
     return sample(model(name), data, settings, draws_kept, random_state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,12 +102,44 @@ def _by_chains(
     draws_kept: int,
     random_state: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
+    names = list(model.parameters)
+    # BG/NBD and MBG/NBD differ in their data only.
+    key = ",".join(model.priors)
+    trace, diagnostics = chains(key, model.pymc, names, data, settings, random_state)
+    return posterior.thin(trace, names, draws_kept), diagnostics
+
+
+def chains(
+    key: str,
+    stated: Callable[[Mapping[str, np.ndarray]], Any],
+    names: Sequence[str],
+    data: Mapping[str, np.ndarray],
+    settings: Sampling,
+    random_state: int,
+) -> tuple[Any, dict[str, float]]:
     """The No-U-Turn sampler of nutpie.
 
-    Compiling costs 6 to 15 s of a process, so it is done once per model; later data of any length
+    Compiling costs 6 to 15 s of a process, so it is done once per `key`; later data of any length
     go through the same machine code. nutpie's numba backend needs no C compiler.
+
+    Parameters
+    ----------
+    key : str
+        The same for models whose code is the same.
+    stated : callable
+        data -> PyMC model, whose data can be exchanged.
+    names : sequence of str
+        What is kept and judged.
+    data : mapping of str to ndarray
+    settings : Sampling
+    random_state : int
+
+    Returns
+    -------
+    (arviz.InferenceData, dict)
+        The draws of `names`, and `posterior.diagnose` of them.
     """
-    names = list(model.parameters)
+    names = list(names)
     with warnings.catch_warnings():
         # Both would stand in every user's first run, and neither concerns them: no operation here
         # uses BLAS, and nutpie imports arviz, which is held below the refactored release.
@@ -115,12 +147,10 @@ def _by_chains(
         warnings.filterwarnings("ignore", message="\\s*ArviZ is undergoing")
         import nutpie
 
-        # BG/NBD and MBG/NBD differ in their data only.
-        key = ",".join(model.priors)
         if key not in _COMPILED:
-            stated = model.pymc(data)
-            compiled = nutpie.compile_pymc_model(stated, backend="numba", var_names=names)
-            _COMPILED[key] = compiled, [variable.name for variable in stated.data_vars]
+            model = stated(data)
+            compiled = nutpie.compile_pymc_model(model, backend="numba", var_names=names)
+            _COMPILED[key] = compiled, [variable.name for variable in model.data_vars]
     compiled, read = _COMPILED[key]
     # A step that diverges is too long for a bend of the posterior; shorter steps cost time and
     # nothing else, so they are tried before the fit is called unhealthy.
@@ -142,4 +172,4 @@ def _by_chains(
         diagnostics = posterior.diagnose(trace, names)
         if diagnostics["divergences"] == 0:
             break
-    return posterior.thin(trace, names, draws_kept), diagnostics
+    return trace, diagnostics
