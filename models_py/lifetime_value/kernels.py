@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from models_py.lifetime_value import keyed_random
-from models_py.lifetime_value.keyed_random import OPTIONS, compiled
+from models_py.lifetime_value.keyed_random import compiled
+from models_py.order_statistics import kept
 
 MBG_NBD, BG_NBD, PARETO_NBD = 0, 1, 2
 # Streams of one customer and draw. From _STEPS on there are four for every horizon: orders, amounts
@@ -246,11 +246,11 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         order_value_mean[i] = value_sum / draws
 
 
-def _kept(blocks: int) -> Callable[..., None]:
-    """The whole, compiled once and kept beside the source, else in the user's cache.
+def _build(blocks: int) -> Callable[..., None]:
+    """The whole, compiled once, in about 7 s, and kept.
 
-    Where neither can be written, each process compiles anew, in about 7 s. `blocks` says which
-    version of the building blocks is inside: numba itself looks at this file only.
+    `blocks` says which version of the building blocks is inside: numba itself looks at this file
+    only.
     """
 
     def simulate_customers(  # type: ignore[no-untyped-def]
@@ -259,14 +259,10 @@ def _kept(blocks: int) -> Callable[..., None]:
         if blocks >= 0:
             _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_customer)
 
-    try:
-        kept: Callable[..., None] = njit(cache=True, **OPTIONS)(simulate_customers)
-    except RuntimeError:  # no place to keep code
-        kept = njit(**OPTIONS)(simulate_customers)
-    return kept
+    return kept(simulate_customers)
 
 
-simulate_customers: Callable[..., None] = _kept(
+simulate_customers: Callable[..., None] = _build(
     zlib.crc32(Path(keyed_random.__file__).read_bytes())
 )
 """Fill the arrays of `predictive.Futures` for some customers, one by one.

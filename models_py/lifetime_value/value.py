@@ -7,7 +7,9 @@ The mathematics belong in `purchases`, `spend` and `predictive`, judging it in `
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value import purchases, spend
-from models_py.lifetime_value.predictive import Futures, simulate
+from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.lifetime_value.results import (
     Totals,
     read_batch,
@@ -25,7 +27,10 @@ from models_py.lifetime_value.results import (
 )
 from models_py.lifetime_value.sampler import Sampling
 
+# Customers simulated at a time. A prediction of the whole batch holds the draws of two such chunks
+# only, small enough to stay in the processor's cache.
 _CHUNK_CUSTOMERS = 500
+_CHUNK_SUMMARISED = 64
 
 
 class LifetimeValue:
@@ -41,7 +46,7 @@ class LifetimeValue:
         Ascending.
     annual_discount_rate : float
         0.10 discounts money a year away by 1/1.10.
-    purchase_model : {"mbg_nbd", "bg_nbd"}
+    purchase_model : {"mbg_nbd", "bg_nbd", "pareto_nbd"}
         BG/NBD cannot see a one-time buyer as gone; it is there to compare with published figures.
     draws_kept : int
         Joint parameter draws that predictions use and tables keep.
@@ -195,40 +200,63 @@ class LifetimeValue:
         The same draw index means the same parameters in every batch, so the totals of batches add
         up to the totals of the whole, exactly.
         """
-        totals = self._no_totals()
-        for futures in self.simulate(batch, as_of_date):
-            totals = totals + sum_customers(futures)
-        return totals
+        return self._summarised(read_batch(batch, as_of_date), lambda futures: {})[1]
 
     def predict_with_totals(
         self, batch: pd.DataFrame, as_of_date: dt.date, interval_status: str = "uncalibrated"
     ) -> tuple[pd.DataFrame, Totals]:
         """`predict` and `predict_totals` from one simulation."""
-        totals, summaries = self._no_totals(), []
-        for futures in self.simulate(batch, as_of_date):
-            totals = totals + sum_customers(futures)
-            summaries.append(summarise(futures))
+        summaries, totals = self._summarised(read_batch(batch, as_of_date), summarise)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
+    def _summarised(
+        self, histories: Histories, summary_of: Callable[[Futures], dict[str, np.ndarray]]
+    ) -> tuple[list[dict[str, np.ndarray]], Totals]:
+        """Simulate in chunks on all processors, keeping summaries in order and summed draws only.
+
+        Compiled code does not hold Python's lock, so threads are enough. Sums are exact, so that it
+        does not matter how many there are.
+        """
+
+        def work(start: int) -> tuple[dict[str, np.ndarray], Totals]:
+            futures = self._futures(histories.part(start, start + _CHUNK_SUMMARISED))
+            return summary_of(futures), sum_customers(futures)
+
+        # The first chunk alone compiles, where nothing is kept, and names wrong settings plainly.
+        first, totals = work(0)
+        summaries = [first]
+        starts = range(_CHUNK_SUMMARISED, len(histories.x), _CHUNK_SUMMARISED)
+        with ThreadPoolExecutor(processors()) as pool:
+            for summary, sums in pool.map(work, starts):
+                totals = totals + sums
+                summaries.append(summary)
+        return summaries, totals
+
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
+        histories = read_batch(batch, as_of_date)
+        for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
+            yield self._futures(histories.part(start, start + _CHUNK_CUSTOMERS))
+
+    def _futures(self, histories: Histories) -> Futures:
         horizons = np.asarray(self.horizons_days)
         if len(horizons) == 0 or (np.diff(horizons, prepend=0) <= 0).any():
             raise ValueError(
                 f"horizons_days must be positive and ascending, got {list(self.horizons_days)}."
             )
-        histories = read_batch(batch, as_of_date)
-        for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
-            yield simulate(
-                histories.part(start, start + _CHUNK_CUSTOMERS),
-                self.draws_,
-                horizons,
-                self.annual_discount_rate,
-                self.purchase_model,
-                self.random_state,
-            )
+        return simulate(
+            histories,
+            self.draws_,
+            horizons,
+            self.annual_discount_rate,
+            self.purchase_model,
+            self.random_state,
+        )
 
-    def _no_totals(self) -> Totals:
-        shape = (len(self.draws_), len(self.horizons_days))
-        return Totals(np.zeros(shape), np.zeros(shape), 0)
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
