@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli_erasure import add_commands
+from dagster_project.cli_models import add_model_commands
 
 # Dagster says of stable parameters of ours that they are in beta; a user can do nothing about it.
 warnings.filterwarnings("ignore", message=".*currently in beta.*")
@@ -180,6 +181,7 @@ def ui(source: Source = None, port: int = 3000) -> None:
 
 
 add_commands(app, _select)
+add_model_commands(app, _select)
 
 if __name__ == "__main__":
     app()

@@ -17,6 +17,7 @@ from dagster_project.result_tables import MODEL_PARAMETERS, MODEL_VERSIONS
 from dagster_project.warehouse import Warehouse
 
 REFIT_TAG = "clientela/refit"
+ROLLED_BACK = "rolled_back"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Fit:
         Diagnostics and sizes, by column of models.model_versions.
     settings
         What it was told.
+    data_hash, code_hash
+        Hash of the data alone, and of the code alone.
+    priors
+        Part of the model to number to (kind, location, scale).
     """
 
     model: str
@@ -48,10 +53,18 @@ class Fit:
     problems: list[str] = field(default_factory=list)
     health: dict[str, float | str] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
+    data_hash: str | None = None
+    code_hash: str | None = None
+    priors: dict[str, object] | None = None
 
     @property
     def version_id(self) -> str:
-        return f"{self.model}-{self.data_end_date:%Y%m%d}-{self.fingerprint[:10]}"
+        return version_id(self.model, self.data_end_date, self.fingerprint)
+
+
+def version_id(model: str, data_end_date: dt.date, fingerprint: str) -> str:
+    """The id of a fit: what it is of, and the hash of all that made it."""
+    return f"{model}-{data_end_date:%Y%m%d}-{fingerprint[:10]}"
 
 
 def version_in_force(warehouse: Warehouse, model: str, as_of_date: dt.date) -> tuple[str, dt.date]:
@@ -66,7 +79,7 @@ def version_in_force(warehouse: Warehouse, model: str, as_of_date: dt.date) -> t
     if found is None:
         raise dg.Failure(
             f"no promoted fit of {model} ends on or before {as_of_date}. Materialize the fit for "
-            "this date, or look in models.model_versions why it was rejected."
+            "this date, or look in models.model_versions why it was rejected or rolled back."
         )
     return found
 
@@ -83,9 +96,24 @@ def is_refit_due(
     """True when this date must be fitted on rather than served by an earlier fit.
 
     It must when there is none, when the earlier one is too old or was told something else, when it
-    is of this very date but of other data or code, or when the run asks for a refit.
+    is of this very date but of other data or code, or when the run asks for a refit. A fit that was
+    rolled back is not made again from the same data, settings and code: the earlier one serves.
+
+    Raises
+    ------
+    dagster.Failure
+        When the only fit there could be was rolled back.
     """
     latest = _latest(warehouse, model, as_of_date)
+    again = version_id(model, as_of_date, fingerprint)
+    if _status(warehouse, again) == ROLLED_BACK:
+        if latest is None:
+            raise dg.Failure(
+                f"{again} was rolled back, and no other fit of {model} ends on or before "
+                f"{as_of_date}. Change the settings of the model in config.yml or deliver other "
+                "data; the same would give the same fit."
+            )
+        return False
     if latest is None:
         return True
     known = warehouse.scalar(
@@ -108,7 +136,15 @@ def is_refit_due(
 
 
 def store(warehouse: Warehouse, fit: Fit) -> str:
-    """Write parameters and version; an earlier fit on the same day is superseded, not erased."""
+    """Write parameters and version; an earlier fit on the same day is superseded, not erased.
+
+    Raises
+    ------
+    dagster.Failure
+        When this very fit was rolled back.
+    """
+    if _status(warehouse, fit.version_id) == ROLLED_BACK:
+        raise dg.Failure(f"{fit.version_id} was rolled back, which is for good; it is not stored.")
     columns = MODEL_VERSIONS.column_names
     known = {
         "model_version_id": fit.version_id,
@@ -118,6 +154,9 @@ def store(warehouse: Warehouse, fit: Fit) -> str:
         "rejected_because": "; ".join(fit.problems) or None,
         "settings": _as_json(fit.settings),
         "input_fingerprint": fit.fingerprint,
+        "data_hash": fit.data_hash,
+        "code_hash": fit.code_hash,
+        "priors": None if fit.priors is None else _as_json(fit.priors),
     } | fit.health
     version = pd.DataFrame([{column: known.get(column) for column in columns}])
     parameters = fit.parameters.assign(model_version_id=fit.version_id)
@@ -150,6 +189,12 @@ def _latest(warehouse: Warehouse, model: str, as_of_date: dt.date) -> tuple[str,
         [model, as_of_date],
     ).fetchall()
     return (str(rows[0][0]), rows[0][1]) if rows else None
+
+
+def _status(warehouse: Warehouse, version: str) -> object:
+    return warehouse.scalar(
+        f"select status from {MODEL_VERSIONS.full_name} where model_version_id = ?", [version]
+    )
 
 
 def _as_json(settings: dict[str, object]) -> str:

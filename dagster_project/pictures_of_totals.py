@@ -84,7 +84,8 @@ def change_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     axes.set_ylim(floor, high + 0.12 * max(high - floor, 1.0))
     before = f"{pd.Timestamp(row['previous_as_of_date']):%Y-%m-%d}"
     axes.set_xticks(place, [before, *STEPS.values(), "today"])
-    axes.set_ylabel(_unit("predicted revenue", currency))
+    cut = "" if floor == 0 else "\n(axis does not begin at 0)"
+    axes.set_ylabel(_unit("predicted revenue", currency) + cut)
     axes.set_title(f"What moved the value of the next {int(row['horizon_days'])} days")
     _money_axis(axes.yaxis)
     _plain(axes)

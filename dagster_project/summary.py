@@ -40,6 +40,9 @@ PORTFOLIO = """
         predicted_revenue_p05, predicted_revenue_p95, interval_status
     from predictions.portfolio_ltv where as_of_date = ? order by horizon_days
 """
+CHANGE = """
+    select * from predictions.portfolio_ltv where as_of_date = ? order by horizon_days desc limit 1
+"""
 SEGMENTS = """
     select segments.stage, microsegments.microsegment_key, microsegments.microsegment_name,
         count(*) as customers_count,
@@ -141,6 +144,18 @@ def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: 
             row.interval_status,
         )
     console.print(table)
+    for row in warehouse.frame(CHANGE, [as_of]).itertuples():
+        # An earlier release did not split the change; its next run adds the columns.
+        if pd.notna(getattr(row, "previous_as_of_date", None)):
+            before = f"{row.previous_as_of_date:%Y-%m-%d}"
+            console.print(
+                f"Next {row.horizon_days} days against the forecast of {before}, "
+                f"{_money(row.previous_revenue_amount)}: behaviour "
+                f"{float(row.behaviour_change_amount):+,.0f}, new customers "
+                f"{float(row.new_customers_change_amount):+,.0f}, model "
+                f"{float(row.model_change_amount):+,.0f}, gone "
+                f"{float(row.departed_change_amount):+,.0f}."
+            )
 
 
 def _print_segments(console: Console, warehouse: Warehouse, config: Config, as_of: object) -> None:

@@ -17,6 +17,7 @@ from dagster_project.config import Config
 from dagster_project.lineage import (
     asset_spec,
     code_hash,
+    recorded_fingerprint,
     results,
     step_for,
 )
@@ -103,7 +104,12 @@ def lifetime_value_statistics(
             config.lifetime_value.refit_after_days,
             _settings(config),
         )
-        request = {"is_due": due, "fingerprint": step.fingerprint}
+        request = {
+            "is_due": due,
+            "fingerprint": step.fingerprint,
+            "data_hash": recorded_fingerprint(warehouse, "dbt_features", as_of),
+            "code_hash": code_hash(*CODE),
+        }
         if due:
             purchases = warehouse.frame(PURCHASE_GROUPS, [as_of])
             spend = warehouse.frame(SPEND_GROUPS, [as_of])
@@ -186,6 +192,8 @@ def lifetime_value_version(
     diagnostics: dict[str, float] = {}
     with clientela.warehouse() as warehouse:
         if request["is_due"]:
+            from models_py.lifetime_value import stated_priors
+
             by_model = json.loads((folder / "diagnostics.json").read_text())
             diagnostics, problems = _worst(by_model), _failed_gates(by_model, config)
             sizes = {k: request[k] for k in ("customers_count", "groups_count")}
@@ -198,6 +206,9 @@ def lifetime_value_version(
                 problems,
                 diagnostics | sizes | {"inference": _inference(by_model)},
                 _settings(config),
+                request["data_hash"],
+                request["code_hash"],
+                stated_priors(str(draws.loc[draws["model"] != "spend", "model"].iloc[0])),
             )
             version = store(warehouse, fit)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from dagster_project import backtesting, cohorts, portfolio_change, value_totals
+from dagster_project import backtesting, cohorts, model_drift, portfolio_change, value_totals
 from dagster_project.assets.lifetime_value import load_model
 from dagster_project.assets.lifetime_value_fit import CODE, MODEL
 from dagster_project.config import Config
@@ -32,6 +32,7 @@ from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import (
     COHORT_LTV,
     MICROSEGMENT_LTV,
+    MODEL_DRIFT,
     PORTFOLIO_LTV,
     STAGE_LTV,
     ResultTable,
@@ -41,12 +42,14 @@ from dagster_project.warehouse import Warehouse
 MODULES = (
     backtesting.__name__,
     cohorts.__name__,
+    model_drift.__name__,
+    "models_py.parameter_drift",
     portfolio_change.__name__,
     value_totals.__name__,
     past_totals.__module__,
     __name__,
 )
-TABLES = [PORTFOLIO_LTV, STAGE_LTV, MICROSEGMENT_LTV, COHORT_LTV]
+TABLES = [PORTFOLIO_LTV, STAGE_LTV, MICROSEGMENT_LTV, COHORT_LTV, MODEL_DRIFT]
 DEPS = [
     ("predictions", "customer_ltv"),
     ("predictions", "customer_lifecycle"),
@@ -62,7 +65,7 @@ STAGES = "select microsegment_key, stage from predictions.microsegments where as
 
 @dg.multi_asset(
     specs=[
-        *(asset_spec(table, DEPS, AS_OF_DATES) for table in TABLES[:3]),
+        *(asset_spec(table, DEPS, AS_OF_DATES) for table in TABLES if table != COHORT_LTV),
         asset_spec(
             COHORT_LTV,
             [*DEPS, ("marts", "dim_customers"), ("marts", "fct_revenue_ledger")],
@@ -111,10 +114,23 @@ def ltv_totals(
             for name in value_totals.GROUPINGS
         }
         written = _tables(warehouse, config, as_of, before, sums, frames)
-        for table, rows in written.items():
-            about = {"as_of_date": as_of, "model_version_id": version}
+        for rows in written.values():
             rows["interval_status"] = rows["horizon_days"].map(status)
-            warehouse.replace_slice(table, rows.assign(**about), {"as_of_date": as_of})
+        written[MODEL_DRIFT] = (
+            model_drift.drift_between(
+                warehouse,
+                str(version_before),
+                version,
+                frames["portfolio"],
+                sums,
+                model.horizons_days,
+            )
+            if has_other
+            else model_drift.no_drift()
+        )
+        for table, rows in written.items():
+            rows = rows.assign(as_of_date=as_of, model_version_id=version)
+            warehouse.replace_slice(table, rows, {"as_of_date": as_of})
         measured = record(warehouse, step, context.run_id, TABLES)
     yield from results(TABLES, measured, _pictures(written, config.source.reporting_currency))
 
@@ -151,6 +167,7 @@ def _pictures(
         },
         COHORT_LTV: {"value by age": cohort_picture(written[COHORT_LTV], currency)},
     }
+    pictures[MODEL_DRIFT] = {"drift": model_drift.told(written[MODEL_DRIFT])}
     return {
         table.full_name: {name: dg.MetadataValue.md(text) for name, text in shown.items()}
         for table, shown in pictures.items()

@@ -27,6 +27,7 @@ from dagster_project.result_tables.lifetime_value import (
 )
 from dagster_project.result_tables.models import (
     KPI_RECONCILIATION,
+    MODEL_DRIFT,
     MODEL_PARAMETERS,
     MODEL_VERSIONS,
     PIPELINE_RUNS,
@@ -72,6 +73,7 @@ __all__ = [
     "MICROSEGMENT_LINEAGE",
     "MICROSEGMENT_LTV",
     "MICROSEGMENT_PROFILES",
+    "MODEL_DRIFT",
     "MODEL_PARAMETERS",
     "MODEL_VERSIONS",
     "PENDING_ERASURES",
@@ -119,6 +121,7 @@ RESULT_TABLES: dict[str, ResultTable] = {
         MICROSEGMENT_LINEAGE,
         MODEL_VERSIONS,
         MODEL_PARAMETERS,
+        MODEL_DRIFT,
         PROMOTED_DATES,
         KPI_RECONCILIATION,
         PIPELINE_RUNS,

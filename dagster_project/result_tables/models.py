@@ -16,8 +16,13 @@ MODEL_VERSIONS = ResultTable(
         VERSION,
         ("model", "VARCHAR", "lifetime_value or microsegmentation."),
         ("data_end_date", "DATE", "Last day of the data it was fitted on."),
-        ("status", "VARCHAR", "promoted, rejected, or superseded by a later fit on the same day."),
-        ("rejected_because", "VARCHAR", "The gate that failed, with its number."),
+        (
+            "status",
+            "VARCHAR",
+            "promoted, rejected by a gate, superseded by a later fit on the same day, or "
+            "rolled_back, which is for good.",
+        ),
+        ("rejected_because", "VARCHAR", "Gate that failed, with its number; why it went back."),
         ("customers_count", "BIGINT", "Customers in the training rows."),
         ("groups_count", "BIGINT", "Rows of sufficient statistics the sampler saw."),
         ("inference", "VARCHAR", "Per model part: importance (weights) or nuts (chains)."),
@@ -29,6 +34,33 @@ MODEL_VERSIONS = ResultTable(
         ("ebfmi_min", "DOUBLE", "Smallest energy Bayesian fraction of missing information."),
         ("settings", "VARCHAR", "Settings as JSON."),
         ("input_fingerprint", "VARCHAR", "Hash of data, settings and code that made it."),
+        ("data_hash", "VARCHAR", "Hash of the data alone: of what its features were built from."),
+        ("code_hash", "VARCHAR", "Hash of the code and of the versions of what computes."),
+        ("priors", "VARCHAR", "Priors as JSON: part, number, [kind, location, scale]."),
+    ),
+)
+
+MODEL_DRIFT = ResultTable(
+    "models",
+    "model_drift",
+    "One row per as_of_date whose model is another than that of the slice before, and figure that "
+    "may have moved: a parameter, or a total of the same customers.",
+    (
+        AS_OF,
+        VERSION,
+        ("compared_version_id", "VARCHAR", "The fit of the slice before."),
+        ("kind", "VARCHAR", "parameter, or predicted_revenue (of all customers of the date)."),
+        ("name", "VARCHAR", "Part and parameter, or the horizon."),
+        ("before_mean", "DOUBLE", "Posterior mean, or total, by the fit before."),
+        ("after_mean", "DOUBLE", "The same by this fit."),
+        ("before_sd", "DOUBLE", "Posterior standard deviation; NULL for totals."),
+        ("after_sd", "DOUBLE", "The same by this fit; of totals that of the summed draws."),
+        ("relative_change", "DOUBLE", "after / before - 1."),
+        (
+            "standardised_change",
+            "DOUBLE",
+            "(after - before) over the standard deviations, root of their squares summed.",
+        ),
     ),
 )
 

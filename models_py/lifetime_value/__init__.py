@@ -7,6 +7,7 @@ Nothing here knows another model family, a clock or a connection.
 from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
 from models_py.lifetime_value.discrepancy import PastTotal, TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
+from models_py.lifetime_value.priors import stated_priors
 from models_py.lifetime_value.results import LTV_COLUMNS, Totals
 from models_py.lifetime_value.sampler import Sampling
 from models_py.lifetime_value.totals import GroupTotals
@@ -25,4 +26,5 @@ __all__ = [
     "group_spend",
     "randomised_pit",
     "score",
+    "stated_priors",
 ]

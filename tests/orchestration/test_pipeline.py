@@ -172,6 +172,31 @@ def test_totals_are_the_sum_of_customers(shop):
         assert total == pytest.approx(mean, rel=1e-9), horizon
 
 
+def test_groups_cohorts_and_the_parts_of_the_change_agree_with_the_base(shop):
+    checks = rows(
+        shop.published,
+        "select as_of_date, count(*), bool_and(is_passed), bool_or(starts_with(check_name, "
+        "'parts of the change')) from models.kpi_reconciliation group by all order by all",
+    )
+    assert [(passed, has_change) for *_, passed, has_change in checks] == [
+        (True, False),
+        (True, True),
+    ]
+    assert min(count for _, count, *_ in checks) > 15
+    changed = rows(
+        shop.published,
+        "select new_customers_change_amount, behaviour_change_amount, model_change_amount "
+        "from serving.portfolio_ltv_current where previous_as_of_date is not null",
+    )
+    assert len(changed) == 4 and all(new > 0 and did != 0 for new, did, _ in changed)
+    tiers = rows(
+        shop.published,
+        "select value_tier, count(*) from serving.customer_360 where value_rank is not null "
+        "group by all order by 2",
+    )
+    assert [name for name, _ in tiers] == ["platinum", "gold", "silver", "bronze"]
+
+
 def test_history_and_movement_exist_on_day_one(shop):
     dates = rows(shop.published, "select distinct as_of_date from predictions.customer_lifecycle")
     assert len(dates) == 2

@@ -18,7 +18,8 @@ from dagster_project.assets.lifetime_value import customer_ltv
 from dagster_project.assets.lifetime_value_totals import ltv_totals
 from dagster_project.assets.publish import promotion
 from dagster_project.config import PROJECT_ROOT
-from dagster_project.model_registry import Fit, store
+from dagster_project.model_registry import Fit, is_refit_due, store, version_in_force
+from dagster_project.model_rollback import UnknownVersionError, roll_back, versions
 from dagster_project.reconciliation import totals_sql
 from dagster_project.resources import ClientelaResource
 from dagster_project.tiers import rank_customers
@@ -333,6 +334,98 @@ def test_the_model_part_is_the_old_model_on_the_history_of_today(built):
         model = value_of(file, SECOND, "model_change_amount")[horizon]
         expected = today - part["predicted_revenue_mean"].sum()
         assert float(model) == pytest.approx(expected, abs=0.011)
+
+
+def test_drift_tells_parameters_and_totals_only_where_the_model_changed(built):
+    file, done = built
+    found = rows(
+        file,
+        "select as_of_date, kind, name, before_mean, after_mean, relative_change, "
+        "standardised_change from models.model_drift order by all",
+    )
+    assert {row[0] for row in found} == {SECOND}
+    by_name = {(kind, name): values for _, kind, name, *values in found}
+    assert len(by_name) == 7 + len(HORIZONS)
+    before, after, _, standardised = by_name["parameter", "mbg_nbd: alpha"]
+    draws = [parameters(weeks).query("parameter == 'alpha'")["value"] for weeks in (8.0, 6.0)]
+    assert (before, after) == pytest.approx((draws[0].mean(), draws[1].mean()))
+    spread = np.hypot(draws[0].std(), draws[1].std())
+    assert standardised == pytest.approx((after - before) / spread)
+    assert by_name["parameter", "spend: q"][3] == 0
+    for horizon in HORIZONS:
+        before, after, relative, _ = by_name["predicted_revenue", f"{horizon} days"]
+        assert after - before == pytest.approx(
+            float(value_of(file, SECOND, "model_change_amount")[horizon]), abs=0.011
+        )
+        assert relative == pytest.approx(after / before - 1) and relative > 0
+    (shown,) = [
+        event.materialization.metadata["drift"].value
+        for event in done[SECOND].get_asset_materialization_events()
+        if event.asset_key.path[-1] == "model_drift"
+    ]
+    assert "mbg_nbd: alpha" in shown and "90 days" in shown
+
+
+def test_a_model_rolled_back_is_never_in_force_again_and_its_slices_are_built_anew(built, tmp_path):
+    file, _ = built
+    copy = tmp_path / "w.duckdb"
+    shutil.copy(file, copy)
+    with open_warehouse(copy) as warehouse:
+        bad, good = (
+            version_in_force(warehouse, "lifetime_value", day)[0] for day in (SECOND, FIRST)
+        )
+        assert roll_back(warehouse, bad, "one wholesaler") == [SECOND, THIRD]
+        assert version_in_force(warehouse, "lifetime_value", THIRD) == (good, FIRST)
+        promoted = warehouse.frame("select * from models.promoted_dates order by as_of_date")
+        assert promoted["is_promoted"].tolist() == [True, False, False]
+        assert promoted["reason"].iloc[1] == f"{bad} was rolled back: one wholesaler"
+        kept = warehouse.scalar(
+            "select count(*) from predictions.customer_ltv where model_version_id = ?", [bad]
+        )
+        assert kept > 0, "the last results stay readable until the next run"
+        listed = versions(warehouse).set_index("model_version_id")
+        assert listed.loc[bad, ["status", "slices_count"]].tolist() == ["rolled_back", 2]
+        assert listed.loc[good, ["status", "slices_count"]].tolist() == ["promoted", 1]
+        for again, told in ((bad, "is rolled_back"), ("nonsense", f"In force: {good}")):
+            with pytest.raises(UnknownVersionError, match=told):
+                roll_back(warehouse, again, "twice")
+        same = Fit("lifetime_value", SECOND, f"6.0 weeks of {SECOND}", parameters(6.0))
+        assert same.version_id == bad
+        with pytest.raises(dg.Failure, match="for good"):
+            store(warehouse, same)
+        context = dg.build_asset_context()
+        asked = [context, warehouse, "lifetime_value", SECOND, same.fingerprint, 90, {}]
+        assert not is_refit_due(*asked), "the same fit is not made again"
+        assert is_refit_due(*asked[:4], "other data", 30, {}), "another one is"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CLIENTELA_WAREHOUSE", str(copy))
+        patched.setenv("CLIENTELA_DATASET", "retailer")
+        patched.setenv("CLIENTELA_CONFIG", str(file.with_name("config.yml")))
+        build(SECOND)
+    used = rows(
+        copy,
+        "select distinct model_version_id from predictions.customer_ltv where as_of_date = ?",
+        SECOND,
+    )
+    assert used == [(good,)]
+    assert set(value_of(copy, SECOND, "model_change_amount").values()) == {Decimal("0.00")}
+    assert rows(copy, "select is_promoted from models.promoted_dates order by as_of_date") == [
+        (True,),
+        (True,),
+        (False,),
+    ]
+
+
+def test_the_only_fit_rolled_back_says_what_to_do(tmp_path):
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        fit = Fit("lifetime_value", FIRST, "f", parameters(8.0), data_hash="d", priors={"r": 1})
+        store(warehouse, fit)
+        recorded = warehouse.frame("select * from models.model_versions").iloc[0]
+        assert (recorded["data_hash"], recorded["priors"]) == ("d", '{"r": 1}')
+        assert roll_back(warehouse, fit.version_id, "by hand") == []
+        context = dg.build_asset_context()
+        with pytest.raises(dg.Failure, match="was rolled back, and no other fit"):
+            is_refit_due(context, warehouse, "lifetime_value", FIRST, "f", 90, {})
 
 
 def test_ranks_are_distinct_and_tiers_follow_them(built):

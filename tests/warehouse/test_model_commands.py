@@ -1,0 +1,55 @@
+"""The commands `clientela models list` and `rollback` on a warehouse with two fits.
+
+Add here what people at the terminal read about fits. What rolling back does to slices is tested in
+test_value_totals.py.
+"""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from dagster_project.cli import app
+from dagster_project.model_registry import Fit, store, version_in_force
+from dagster_project.warehouse import open_warehouse
+
+DRAWS = pd.DataFrame({"model": ["m"], "draw": [0], "parameter": ["r"], "value": [1.0]})
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    file = tmp_path / "w.duckdb"
+    monkeypatch.setenv("CLIENTELA_WAREHOUSE", str(file))
+    monkeypatch.setenv("CLIENTELA_DATASET", "retailer")
+    with open_warehouse(file) as warehouse:
+        for month in (1, 4):
+            fit = Fit("lifetime_value", dt.date(2024, month, 1), f"{month}" * 10, DRAWS)
+            store(warehouse, fit)
+        warehouse.connection.execute(
+            "insert into predictions.customer_ltv (customer_id, as_of_date, model_version_id) "
+            "values ('c', date '2024-04-30', 'lifetime_value-20240401-4444444444')"
+        )
+    return file
+
+
+def test_a_fit_is_listed_rolled_back_and_refused_the_second_time(file):
+    version = "lifetime_value-20240401-4444444444"
+    run = CliRunner().invoke
+    listed = run(app, ["models", "list"])
+    assert listed.exit_code == 0 and listed.output.count("promoted") == 2
+    assert version in listed.output and "2024-04-30" in listed.output
+    done = run(app, ["models", "rollback", version, "--reason", "one wholesaler"])
+    assert done.exit_code == 0
+    assert "had made 2024-04-30" in done.output and "clientela run" in done.output
+    listed = run(app, ["models", "list"])
+    assert "rolled_back" in listed.output and "one wholesaler" in listed.output
+    again = run(app, ["models", "rollback", version])
+    assert again.exit_code == 1 and "is rolled_back" in again.output
+    unknown = run(app, ["models", "rollback", "nonsense"])
+    assert unknown.exit_code == 1
+    assert "In force: lifetime_value-20240101-1111111111" in unknown.output
+    with open_warehouse(file) as warehouse:
+        assert version_in_force(warehouse, "lifetime_value", dt.date(2024, 5, 1))[0][15:23] == (
+            "20240101"
+        )
