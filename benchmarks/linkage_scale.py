@@ -26,17 +26,30 @@ from models_py.record_linkage import pairwise_scores
 
 RESULT = Path(__file__).parent / "results" / "linkage_scale.json"
 RECORDS_PER_CUSTOMER = 1.59
+PART_RECORDS = 100_000
 WAYS = {"clientela": our_persons, "splink_defaults": splink_persons}
 
 
 def write_records(file: Path, count: int) -> int:
-    """Simulate a chain with at least `count` records and keep that many."""
+    """Simulate chains with at least `count` records and keep that many.
+
+    Each simulation makes a hundred thousand records at most; larger sets are several of them, whose
+    people share names, streets and towns but nothing of their own.
+    """
     from models_py.simulate import write_retailer
 
-    with tempfile.TemporaryDirectory() as scratch:
-        source, truth = Path(scratch) / "source", Path(scratch) / "truth"
-        write_retailer(source, truth, int(count / RECORDS_PER_CUSTOMER * 1.03), 11)
-        records = retailer(source, truth).head(count)
+    parts = []
+    for number, start in enumerate(range(0, count, PART_RECORDS)):
+        size = min(PART_RECORDS, count - start)
+        with tempfile.TemporaryDirectory() as scratch:
+            source, truth = Path(scratch) / "source", Path(scratch) / "truth"
+            customers = int(size / RECORDS_PER_CUSTOMER * 1.03)
+            write_retailer(source, truth, customers, 11 + number)
+            part = retailer(source, truth).head(size)
+        for column in ("source_record_id", "person_id", "household_id", "loyalty_id"):
+            part[column] = f"{number}-" + part[column]
+        parts.append(part)
+    records = pd.concat(parts, ignore_index=True)
     records.to_parquet(file)
     return len(records)
 
@@ -104,13 +117,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="+", default=[100_000])
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--keep", type=Path, help="folder for the simulated records")
     parser.add_argument("--max-minutes", type=float, default=60)
     parser.add_argument("--max-memory-gb", type=float, default=12)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for count in given.records:
-            file = Path(scratch) / "records.parquet"
-            size = write_records(file, count)
+            file = (given.keep or Path(scratch)) / f"records_{count}.parquet"
+            size = len(pd.read_parquet(file)) if file.is_file() else write_records(file, count)
             for way in given.ways:
                 row = {"records_count": size, "way": way}
                 row |= run(way, file, given.max_minutes, given.max_memory_gb)

@@ -28,7 +28,7 @@ SUPPORT = (0.1, 0.2, 0.4)
 FOLLOWED, CONTRADICTION, LOOSE = 0, 1, 2
 PORTRAIT = [
     *("given_name", "family_name", "full_name", "birth_date", "other_id"),
-    *("street", "house_number", "phone", "email"),
+    *("street", "house_number", "postal_code", "city", "phone", "email"),
 ]
 # Follows from the portrait, and contradictions need it.
 DERIVED = [

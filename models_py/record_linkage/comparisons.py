@@ -35,8 +35,10 @@ NAMES_SWAPPED = "given_name_l = family_name_r and family_name_l = given_name_r"
 MISTYPED = "not (given_is_usual_l and given_is_usual_r)"
 
 # What a household shares: agreement here makes two given names two people, not one.
+# The same street and number in two towns is no household.
 SAME_HOUSEHOLD = (
-    "(street_l = street_r and house_number_l is not distinct from house_number_r) "
+    "(street_l = street_r and house_number_l is not distinct from house_number_r "
+    "and coalesce(postal_code_l = postal_code_r or city_l = city_r, true)) "
     "or phone_l = phone_r or email_l = email_r"
 )
 # What speaks for one person under two unlike given names: called by another name, or misread.

@@ -16,8 +16,8 @@ import pandas as pd
 
 from models_py.record_linkage.levels import Comparison
 
-# Splink writes a row of some 200 bytes per pair before the levels are read off it: two million pairs
-# at a time take 0.4 GB, whatever the number of records.
+# Splink writes some 200 bytes per pair before the levels are read off them: two million pairs at a
+# time take 0.4 GB, whatever the number of records.
 CHUNK_PAIRS = 2_000_000
 
 

@@ -47,8 +47,9 @@ def prepare_records(records: pd.DataFrame, extra_columns: Sequence[str] = ()) ->
     DataFrame
         source_system, source_record_id, record (0, 1, ... in key order), the compared columns,
         given_nicknames (" bob  rob " or NULL), given_is_usual (too common to be a typing error),
-        birth_month_day, postal_district (code before a blank), email_name (before the @), family_sound and given_sound (first letter and consonants),
-        given_name_padded and so on (names between blanks, to find them in one another).
+        birth_month_day, postal_district (code before a blank), email_name (before the @),
+        family_sound and given_sound (first letter and consonants), given_name_padded and so on
+        (names between blanks, to find them in one another).
 
     Raises
     ------

@@ -83,9 +83,7 @@ def estimate_parameters(
             m[k] = np.clip(m[k], CONTRADICTION_SHARE, most[k])
             u[k] = _others(seen[k], total * seen[k].sum() / drawn, found + homely)
             h[k] = _household(at_home[k], u[k], homely)
-        lam, eta = (
-            min(max(of.sum() / total, 0.1 / total), 0.25) for of in (matches, relatives)
-        )
+        lam, eta = (min(max(of.sum() / total, 0.1 / total), 0.25) for of in (matches, relatives))
         if np.abs(np.concatenate([[lam, eta], *m, *h]) - before).max() < TOLERANCE:
             break
     rows = [("lambda", lam), ("eta", eta)]
@@ -98,9 +96,7 @@ def estimate_parameters(
     return pd.DataFrame(rows, columns=["parameter", "value"])
 
 
-def _log_likelihood(
-    gammas: np.ndarray, shares: Sequence[np.ndarray], prior: float
-) -> np.ndarray:
+def _log_likelihood(gammas: np.ndarray, shares: Sequence[np.ndarray], prior: float) -> np.ndarray:
     log = np.full(gammas.shape[1], np.log(prior))
     for gamma, share in zip(gammas, shares, strict=True):
         log += np.where(gamma < 0, 0.0, np.log(share)[gamma])

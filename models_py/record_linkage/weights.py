@@ -46,7 +46,7 @@ def rarities(
     -------
     dict
         (comparison number, level number) -> (logarithm per record, whether it holds in households:
-        a name of one's own is as rare there, while a family shares a rare surname like a usual one).
+        a name of one's own is as rare there; a family shares a rare surname like a usual one).
     """
     answer = {}
     for k, c in enumerate(comparisons):
