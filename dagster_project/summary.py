@@ -65,6 +65,15 @@ PERSONS = """
     from identity.customers_map
 """
 UNDATED = "select count(*) from marts.dim_customers where first_seen_at is null and not is_test"
+COUNTRIES = """
+    select country_name, cast(sum(records_count) as bigint) from staging.unknown_countries
+    group by country_name order by sum(records_count) desc, country_name limit 5
+"""
+# Made by staging since this release.
+NAMES_COUNTRIES = """
+    select 1 from information_schema.tables
+    where table_schema = 'staging' and table_name = 'unknown_countries'
+"""
 EXAMPLE_QUERY = (
     "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as value "
     "from serving.customer_360 group by stage order by value desc nulls last limit 3"
@@ -105,6 +114,11 @@ def _print_sources(console: Console, warehouse: Warehouse) -> None:
         console.print(f"Not delivered, so left out: {', '.join(missing)}.")
     for row in warehouse.frame(UNKNOWN).itertuples(index=False):
         console.print(f"Columns of {row[0]} that no model reads: {row[1]}.")
+    if warehouse.connection.execute(NAMES_COUNTRIES).fetchall():
+        unknown = warehouse.connection.execute(COUNTRIES).fetchall()
+        told = ", ".join(f"{name} ({count:,} records)" for name, count in unknown)
+        if told:
+            console.print(f"Countries without a code, so left empty: {told}.")
     # An earlier release landed without counting them; its next run adds the column.
     counts = warehouse.connection.execute(COUNTS_WITHHELD).fetchall()
     withheld, tables = warehouse.connection.execute(WITHHELD).fetchall()[0] if counts else (0, 0)

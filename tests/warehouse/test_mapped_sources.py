@@ -122,6 +122,24 @@ def test_every_line_of_uci_online_retail_is_accounted_for_to_the_cent(company) -
 
 
 @pytest.mark.slow
+def test_countries_are_codes_and_names_without_one_are_counted(company) -> None:
+    records = "from staging.customer_records where source_system = "
+    codes = dict(
+        company.execute(
+            f"select country_code, count(*) {records} 'uci_online_retail' group by all"
+        ).fetchall()
+    )
+    assert (codes["IE"], codes["US"], codes["ZA"], codes[None]) == (3, 4, 1, 14)
+    assert sum(codes.values()) == 4_372
+    assert company.execute(f"select distinct country_code {records} 'klaviyo'").fetchall() == [
+        ("US",)
+    ]
+    assert company.execute(
+        "select country_name, records_count from staging.unknown_countries order by all"
+    ).fetchall() == [("channel islands", 9), ("european community", 1), ("unspecified", 4)]
+
+
+@pytest.mark.slow
 def test_rows_in_are_accepted_or_quarantined_in_every_source(company) -> None:
     balance = {
         (table, shape): tuple(counts)

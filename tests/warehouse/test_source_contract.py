@@ -4,9 +4,11 @@ Add a property here that every shape must keep.
 How the shapes are read and cast stays out.
 """
 
+import ast
 from pathlib import Path
 
 import pytest
+from phonenumbers.geodata.locale import LOCALE_DATA
 
 from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES, Shape
 
@@ -84,3 +86,20 @@ def test_sql_gives_every_column_the_role_of_the_contract(shape: Shape) -> None:
         else "optional"
         for column in shape.columns
     }
+
+
+def test_countries_have_the_names_of_the_numbering_plans() -> None:
+    """The list in SQL is that of a library in the lock, so that nobody keeps it by hand."""
+    macro = (Path(__file__).parents[2] / "dbt" / "macros" / "countries.sql").read_text("utf-8")
+    names = ast.literal_eval(macro.split("return(")[1].split(") }}")[0])
+    stated = [name for found in names.values() for name in found]
+    assert len(stated) == len(set(stated)) and all(name == name.lower() for name in stated)
+    for code, locales in LOCALE_DATA.items():
+        name = locales["en"]
+        while name.startswith("*"):
+            name = locales[name[1:]]
+        assert names[code][0] == name.lower(), code
+    written = {"united kingdom": "GB", "eire": "IE", "usa": "US", "rsa": "ZA", "hong kong": "HK"}
+    found = {name: code for code, known in names.items() for name in known}
+    assert {name: found[name] for name in written} == written
+    assert "channel islands" not in found

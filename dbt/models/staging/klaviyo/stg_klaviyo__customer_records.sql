@@ -1,5 +1,4 @@
--- A profile that was deleted in Klaviyo is refused. Not mapped: custom properties of the company's own, and
--- country, which has names where the contract has codes.
+-- A profile that was deleted in Klaviyo is refused. Not mapped: custom properties of the company's own.
 select
     {{ shape_row('customer_records', {
         'source_system': "'klaviyo'",
@@ -11,7 +10,7 @@ select
         'street': 'address_1',
         'city': 'city',
         'postal_code': 'zip',
-        'country_code': "case when length(trim(country)) = 2 then country end",
+        'country_code': "case when length(trim(country)) = 2 then country else countries.country_code end",
         'created_at': 'created',
         'updated_at': 'updated',
     }, 'klaviyo_person') }},
@@ -19,4 +18,5 @@ select
         'case when ' ~ klaviyo_is_deleted() ~ " then 'deleted_at_source' end",
         "'the profile was deleted in Klaviyo'",
     ) }}
-from {{ source('raw', 'klaviyo_person') }}
+from {{ source('raw', 'klaviyo_person') }} as profiles
+left join {{ ref('country_codes') }} as countries on lower(trim(profiles.country)) = countries.country_name
