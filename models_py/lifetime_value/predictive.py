@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.lifetime_value.purchases import DAYS_PER_WEEK
+from models_py.lifetime_value.spend import level_of
 
 # Revenue draws are rounded to 1/1024 of a currency unit, so that sums of them are exact in float64
 # up to 8.8e12 and totals do not depend on how customers are cut into batches.
@@ -50,6 +51,8 @@ class Futures:
         `waiting_days` is the median over draws of the median time to the next order, if alive.
     order_value : (customer, draw)
         The customer's own mean order value.
+    margin, margin_mean : ndarray (customer, horizon, draw) and (customer, horizon), or None
+        Margin up to each horizon, where it is modelled and asked for (`margins`).
     """
 
     orders: np.ndarray
@@ -63,6 +66,8 @@ class Futures:
     order_value_mean: np.ndarray
     waiting_days: np.ndarray
     order_value: np.ndarray
+    margin: np.ndarray | None = None
+    margin_mean: np.ndarray | None = None
 
 
 def keyed_generator(customer_id: str, random_state: int, stream: int = 0) -> np.random.Generator:
@@ -113,7 +118,8 @@ def simulate(
     ----------
     histories : Histories
     draws : DataFrame
-        Columns r, alpha, a, b, p, q, v and, if first orders count, kappa; one row per draw.
+        Columns r, alpha, a, b, p, q, v; if first orders count, kappa; if spend goes with frequency,
+        ``level_from_<x>``; if refunds are known, ``net_factor``. One row per draw.
     horizons_days : ndarray
         Ascending.
     annual_discount_rate : float
@@ -125,7 +131,7 @@ def simulate(
     Futures
     """
     customers, count = len(histories.x), len(draws)
-    value = {name: draws[name].to_numpy(dtype="float64") for name in draws}  # (draw,)
+    value = {str(name): draws[name].to_numpy(dtype="float64") for name in draws}  # (draw,)
     r, alpha, a, b = (value[name] for name in ("r", "alpha", "a", "b"))
     p, q, v = (value[name] for name in ("p", "q", "v"))
     x, t_x, tenure = (known[:, None] for known in (histories.x, histories.t_x, histories.T))
@@ -140,10 +146,12 @@ def simulate(
     )
     alive = np.where(has_chance, 1.0 / (1.0 + np.exp(np.minimum(gone, 700.0))), 1.0)
     spend_shape = q + p * x
-    spend_rate = v + histories.repeat[:, None]
+    spend_rate = v * level_of(value, histories.x) + histories.repeat[:, None]
     if "kappa" in value:
         spend_shape = spend_shape + p
         spend_rate = spend_rate + histories.first[:, None] / value["kappa"]
+    # Refunds of these orders that are still to come take from all money alike.
+    spend_rate = spend_rate * value.get("net_factor", 1.0)
 
     rate, dropout, level = (np.empty((customers, count)) for _ in range(3))
     luck = np.empty((customers, 2, count))

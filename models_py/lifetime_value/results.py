@@ -48,23 +48,32 @@ class Totals:
     ----------
     revenue, orders : ndarray (draw, horizon)
     customers_count : int
+    margin : ndarray (draw, horizon), optional
+        None where costs are unknown.
     """
 
     revenue: np.ndarray
     orders: np.ndarray
     customers_count: int
+    margin: np.ndarray | None = None
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
             self.revenue + other.revenue,
             self.orders + other.orders,
             self.customers_count + other.customers_count,
+            None if self.margin is None or other.margin is None else self.margin + other.margin,
         )
 
 
 def sum_customers(futures: Futures) -> Totals:
     """Sum the simulated draws over customers."""
-    return Totals(futures.revenue.sum(axis=0).T, futures.orders.sum(axis=0).T, len(futures.orders))
+    return Totals(
+        futures.revenue.sum(axis=0).T,
+        futures.orders.sum(axis=0).T,
+        len(futures.orders),
+        None if futures.margin is None else futures.margin.sum(axis=0).T,
+    )
 
 
 def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
@@ -106,6 +115,14 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
     return Histories(customer_id, x, t_x / DAYS_PER_WEEK, tenure / DAYS_PER_WEEK, first, repeat)
 
 
+def observed_margin(batch: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Net revenue and margin to date, (customer,); NaN where the margin is unknown."""
+    revenue = to_float(batch["observed_revenue_amount"], _TABLE)
+    if "observed_margin_amount" not in batch:
+        return revenue, np.full(len(batch), np.nan)
+    return revenue, to_float(batch["observed_margin_amount"], _TABLE)
+
+
 def summarise(futures: Futures) -> dict[str, np.ndarray]:
     """Means and quantiles per customer and horizon (customer, horizon), or per customer."""
     summary = {
@@ -121,6 +138,9 @@ def summarise(futures: Futures) -> dict[str, np.ndarray]:
         "expected_order_value_mean": futures.order_value_mean,
         **posterior.quantiles(futures.order_value, "expected_order_value", axis=1),
     }
+    if futures.margin is not None and futures.margin_mean is not None:
+        summary["predicted_margin_mean"] = futures.margin_mean
+        summary |= posterior.quantiles(futures.margin, "predicted_margin", axis=2)
     horizons = futures.orders.shape[1]
     return {
         name: values if values.ndim == 2 else np.repeat(values[:, None], horizons, axis=1)
@@ -139,7 +159,7 @@ def to_table(
 
     ``expected_next_order_date`` is the as-of date plus the median waiting time of a customer who
     is still there; NULL when the customer is more likely gone than not, or when that day lies
-    beyond the longest horizon. ``predicted_margin_*`` is NULL: no margin model is fitted.
+    beyond the longest horizon. ``predicted_margin_*`` is NULL where no margin model is fitted.
     ``observed_*`` are the batch's own values, decimals included.
     """
     horizons = len(horizons_days)

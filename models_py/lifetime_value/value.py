@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from models_py import posterior
-from models_py.lifetime_value import purchases, spend
+from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
 from models_py.lifetime_value.predictive import Futures, simulate
 from models_py.lifetime_value.results import (
     Totals,
+    observed_margin,
     read_batch,
     sum_customers,
     summarise,
@@ -26,6 +27,7 @@ from models_py.lifetime_value.results import (
 from models_py.lifetime_value.sampler import Sampling
 
 _CHUNK_CUSTOMERS = 500
+_FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
 
 class LifetimeValue:
@@ -33,7 +35,9 @@ class LifetimeValue:
 
     Customers buy at a Poisson rate of their own, gamma-distributed; at their first and after every
     order they may leave for good with a probability of their own, beta-distributed (MBG/NBD).
-    Amounts are gamma with a level of their own. Rates, dropout and spend levels are independent.
+    Amounts are gamma with a level of their own. Rates, dropout and spend levels are independent,
+    unless the data show that frequent customers spend at another level. Refunds still to come take
+    a share of all amounts; a customer's margin is a share of revenue around that of the base.
 
     Parameters
     ----------
@@ -51,10 +55,14 @@ class LifetimeValue:
     Attributes
     ----------
     draws_ : DataFrame
-        One row per draw; r, alpha (weeks), a, b, p, q, v (money) and kappa, which is missing where
-        first orders are not exchangeable with later ones.
+        One row per draw; r, alpha (weeks), a, b, p, q, v (money); kappa, missing where first orders
+        are not exchangeable with later ones; ``level_from_<x>``, factors on v by frequency, where
+        spend depends on it; net_factor and refund_rate where refunds were given; margin_rate,
+        margin_customer_sd and margin_order_sd where margins were.
     diagnostics_ : dict of dict
-        `posterior.diagnose` for ``purchases`` and ``spend``; empty after `from_parameters`.
+        `posterior.diagnose` for ``purchases`` and ``spend``, the latter with what `spend_check`
+        and `spend_pit` found; ``refunds`` and ``margin`` where fitted; empty after
+        `from_parameters`.
     gates_ : dict of list of str
         What failed per model; empty lists when healthy.
     is_healthy_ : bool
@@ -86,13 +94,27 @@ class LifetimeValue:
         self.sampling = sampling
         self.random_state = random_state
 
-    def fit(self, purchase_groups: pd.DataFrame, spend_groups: pd.DataFrame) -> LifetimeValue:
-        """Sample both posteriors from grouped rows (see `grouping`).
+    def fit(
+        self,
+        purchase_groups: pd.DataFrame,
+        spend_groups: pd.DataFrame,
+        *,
+        last_orders: pd.DataFrame | None = None,
+        refund_lags: pd.DataFrame | None = None,
+        margin_groups: pd.DataFrame | None = None,
+    ) -> LifetimeValue:
+        """Sample the posteriors of all parts from grouped rows (see `grouping`).
 
         Parameters
         ----------
         purchase_groups, spend_groups : DataFrame
             Columns of `frames.PURCHASE_GROUPS` and `frames.SPEND_GROUPS`.
+        last_orders : DataFrame, optional
+            Columns of `frames.LAST_ORDER_GROUPS`: `spend_pit.calibration` is measured on them.
+        refund_lags : DataFrame, optional
+            Columns of `frames.REFUND_LAGS`; without them amounts count as final.
+        margin_groups : DataFrame, optional
+            Columns of `frames.MARGIN_GROUPS`; without them no margin is predicted.
 
         Raises
         ------
@@ -106,11 +128,21 @@ class LifetimeValue:
         spent, spent_health = spend.fit(
             spend_groups, sampling, self.draws_kept, self.random_state + 1
         )
-        self.draws_ = pd.concat([bought, spent], axis=1)
+        if last_orders is not None:
+            spent_health |= spend_pit.calibration(last_orders, spent)
         self.diagnostics_ = {"purchases": bought_health, "spend": spent_health}
         self.gates_ = {
             name: posterior.failed_gates(health) for name, health in self.diagnostics_.items()
         }
+        parts = [bought, spent]
+        for name, sums, fit in (
+            ("refunds", refund_lags, refunds.fit),
+            ("margin", margin_groups, margins.fit),
+        ):
+            if sums is not None:
+                found, self.diagnostics_[name] = fit(sums, self.draws_kept, self.random_state + 2)
+                parts.append(found)
+        self.draws_ = pd.concat(parts, axis=1)
         self.is_healthy_ = not any(self.gates_.values())
         return self
 
@@ -120,11 +152,12 @@ class LifetimeValue:
         Returns
         -------
         DataFrame
-            model (mbg_nbd, bg_nbd or spend), draw, parameter, value; sorted.
+            model (mbg_nbd, bg_nbd, spend, refunds or margin), draw, parameter, value; sorted.
         """
         rows = self.draws_.melt(ignore_index=False, var_name="parameter").reset_index()
-        is_purchase = rows["parameter"].isin(purchases.PARAMETERS)
-        rows.insert(0, "model", np.where(is_purchase, self.purchase_model, "spend"))
+        owners = {name: part for part, names in _FACTORS.items() for name in names}
+        owners |= dict.fromkeys(purchases.PARAMETERS, self.purchase_model)
+        rows.insert(0, "model", rows["parameter"].map(owners).fillna("spend"))
         rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
         return rows[["model", "draw", "parameter", "value"]]
 
@@ -137,7 +170,7 @@ class LifetimeValue:
         ValueError
             When a parameter or a draw is missing.
         """
-        names = set(parameters["model"]) - {"spend"}
+        names = set(parameters["model"]) - {"spend", *_FACTORS}
         if len(names) != 1:
             raise ValueError(
                 "model_parameters must hold one purchase model (mbg_nbd or bg_nbd), found "
@@ -150,6 +183,11 @@ class LifetimeValue:
         known = [*purchases.PARAMETERS, *spend.PARAMETERS]
         missing = [name for name in known if name not in draws and name != "kappa"]
         present = [name for name in known if name in draws]
+        present += [str(name) for name in draws if spend.is_level(str(name))]
+        for factor in _FACTORS.values():
+            given = [name for name in factor if name in draws]
+            missing += [name for name in factor if given and name not in draws]
+            present += given
         if missing or draws[present].isna().to_numpy().any():
             raise ValueError(
                 f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
@@ -196,7 +234,7 @@ class LifetimeValue:
         up to the totals of the whole, exactly.
         """
         totals = self._no_totals()
-        for futures in self.simulate(batch, as_of_date):
+        for futures in self.simulate(batch, as_of_date, with_margin=True):
             totals = totals + sum_customers(futures)
         return totals
 
@@ -205,30 +243,48 @@ class LifetimeValue:
     ) -> tuple[pd.DataFrame, Totals]:
         """`predict` and `predict_totals` from one simulation."""
         totals, summaries = self._no_totals(), []
-        for futures in self.simulate(batch, as_of_date):
+        for futures in self.simulate(batch, as_of_date, with_margin=True):
             totals = totals + sum_customers(futures)
             summaries.append(summarise(futures))
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
-    def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
-        """Simulate the batch in order, some customers at a time, so that memory stays flat."""
+    def simulate(
+        self, batch: pd.DataFrame, as_of_date: dt.date, with_margin: bool = False
+    ) -> Iterator[Futures]:
+        """Simulate the batch in order, some customers at a time, so that memory stays flat.
+
+        `with_margin` adds the margin, where it is modelled.
+        """
         horizons = np.asarray(self.horizons_days)
         if len(horizons) == 0 or (np.diff(horizons, prepend=0) <= 0).any():
             raise ValueError(
                 f"horizons_days must be positive and ascending, got {list(self.horizons_days)}."
             )
         histories = read_batch(batch, as_of_date)
+        observed = observed_margin(batch)
         for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
-            yield simulate(
-                histories.part(start, start + _CHUNK_CUSTOMERS),
+            stop = start + _CHUNK_CUSTOMERS
+            part = histories.part(start, stop)
+            futures = simulate(
+                part,
                 self.draws_,
                 horizons,
                 self.annual_discount_rate,
                 self.purchase_model,
                 self.random_state,
             )
+            if with_margin and self._has_margin():
+                known = (observed[0][start:stop], observed[1][start:stop])
+                futures = margins.with_margin(
+                    futures, part.customer_id, self.draws_, known, self.random_state
+                )
+            yield futures
+
+    def _has_margin(self) -> bool:
+        return "margin_rate" in self.draws_
 
     def _no_totals(self) -> Totals:
         shape = (len(self.draws_), len(self.horizons_days))
-        return Totals(np.zeros(shape), np.zeros(shape), 0)
+        margin = np.zeros(shape) if self._has_margin() else None
+        return Totals(np.zeros(shape), np.zeros(shape), 0, margin)
