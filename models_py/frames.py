@@ -53,6 +53,22 @@ MARGIN_GROUPS: dict[str, str] = {
     "order_margin_squared_per_revenue_sum": "number",  # the same sum over orders
 }
 
+CONTRACT_GROUPS: dict[str, str] = {
+    "cohort": "string",  # contracts that are alike: plan, month or channel of the start
+    "renewals_count": "integer",  # running: renewals so far; ended: the renewal that was refused
+    "is_ended": "boolean",
+    "contracts_count": "integer",
+}
+
+CONTRACT_FEATURES: dict[str, str] = {
+    "contract_id": "string",
+    "cohort": "string",
+    "renewals_count": "integer",  # renewals so far of a running contract
+    "period_amount": "number",  # what one renewal pays
+    "period_days": "number",  # from one renewal to the next
+    "days_to_renewal": "number",  # from the as-of date to the next one, above 0
+}
+
 LTV_FEATURES: dict[str, str] = {
     "customer_id": "string",
     "repeat_purchase_days_count": "integer",

@@ -165,8 +165,22 @@ def test_first_orders_of_another_kind_are_not_exchangeable(customers, kind):
     )
     check = spend_check.first_order_check(group_spend(changed))
     assert check["is_exchangeable"] == 0.0
-    if kind.startswith("unrelated"):
+    if kind.startswith("starter"):
+        assert check["distance"] > spend_check.LARGEST_FIRST_DISTANCE
+    else:
         assert check["shape_ratio"] < spend_check.FIRST_SHAPE_RANGE[0]
+
+
+def test_first_orders_of_adventureworks_are_dropped(test_data):
+    from benchmarks.amounts import features, purchase_days
+
+    sets = {name: features(days) for name, days in purchase_days(test_data, ("adventureworks",))}
+    frame = sets["adventureworks"]
+    again = frame[frame["repeat_purchase_days_count"] > 0]
+    assert again["first_purchase_amount"].mean() == pytest.approx(1915, abs=1)
+    check = spend_check.first_order_check(group_spend(frame))
+    assert check["is_exchangeable"] == 0.0
+    assert check["distance"] > 0.2
 
 
 def test_amounts_that_are_not_positive_are_refused(customers):
