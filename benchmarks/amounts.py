@@ -1,6 +1,7 @@
 """Spend on public data: is the first order exchangeable, does spend go with frequency, is PIT flat?
 
-Run `python benchmarks/amounts.py --data FOLDER` with the folder of the public test data; it writes
+Run `python benchmarks/amounts.py --data FOLDER` with the folder of the public test data, and
+`--warehouse FILE` of a finished run on `retailer` for its refunds; it writes
 `benchmarks/results/amounts.json`, null simulations of the check of independence included.
 Forecasts of whole customers are judged in the backtests; nothing here tunes the model.
 """
@@ -14,12 +15,15 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 
+from dagster_project.lifetime_value_statistics import REFUND_LAGS
 from models_py.lifetime_value import (
     Sampling,
     group_spend,
+    refunds,
     spend,
     spend_check,
     spend_means,
@@ -180,11 +184,62 @@ def null_rates() -> list[dict[str, float]]:
     return rows
 
 
+def refunds_to_come(warehouse: Path) -> list[dict[str, float | str]]:
+    """The refund factor at month-ends of a finished run, and what later refunds made true.
+
+    The last month is left out, because its refunds are not all in.
+    """
+    rows = []
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{warehouse}' as run (read_only)")
+        connection.execute("create schema marts")
+        connection.execute(
+            "create view marts.fct_revenue_ledger as from run.marts.fct_revenue_ledger"
+        )
+        last = connection.execute(
+            "select max(event_date) from marts.fct_revenue_ledger"
+        ).fetchall()[0][0]
+        ends = pd.date_range(end=last - pd.Timedelta(days=45), periods=13, freq="ME")[-12:]
+        connection.execute(
+            "create table marts.fct_customer_features (as_of_date date, refunds_count bigint)"
+        )
+        for end in ends:
+            day = end.date()
+            connection.execute("insert into marts.fct_customer_features values (?, 0)", [day])
+            lags = connection.execute(REFUND_LAGS, [day]).df()
+            draws, found = refunds.fit(lags, 2000, 1)
+            # Of purchases up to the day: net of refunds known that day, and of all that came by
+            # name; what came without a name before the day belongs to them too.
+            known, final, nobodys = connection.execute(
+                "select cast(sum(revenue_amount) filter (event_date <= $1) as double), "
+                "cast(sum(revenue_amount) as double), (select cast(sum(revenue_amount) as double) "
+                "from marts.fct_revenue_ledger where purchase_date is null and event_date <= $1) "
+                "from marts.fct_revenue_ledger where purchase_date <= $1",
+                [day],
+            ).fetchall()[0]
+            low, high = np.quantile(draws["net_factor"], [0.05, 0.95])
+            rows.append(
+                {
+                    "as_of_date": str(day),
+                    "net_factor": found["net_factor"],
+                    "p05": low,
+                    "p95": high,
+                    "true_factor": (final + (nobodys or 0.0)) / known,
+                    "young_share": found["refunds_to_come_share"],
+                    "true_young_share": 1.0 - final / known,
+                    "refund_rate": found["refund_rate"],
+                }
+            )
+    return rows
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("CLIENTELA_TEST_DATA"))
-    folder = parser.parse_args().data
+    parser.add_argument("--warehouse", type=Path, help="of a finished run on `retailer`")
+    arguments = parser.parse_args()
+    folder = arguments.data
     if folder is None or not Path(folder).is_dir():
         print("Public data are not shipped: name their folder by --data or CLIENTELA_TEST_DATA.")
         return
@@ -192,8 +247,11 @@ def main() -> None:
     for name, days in purchase_days(Path(folder)):
         sets[name] = measure_set(days)
         print(name, json.dumps(sets[name], default=float, indent=1), flush=True)
-    result = {"sets": sets, "independent_simulations": null_rates()}
-    print(json.dumps(result["independent_simulations"], indent=1))
+    result: dict[str, object] = {"sets": sets, "independent_simulations": null_rates()}
+    if arguments.warehouse:
+        result["retailer_refunds"] = refunds_to_come(arguments.warehouse)
+    elif RESULT.exists():
+        result["retailer_refunds"] = json.loads(RESULT.read_text()).get("retailer_refunds")
     text = json.dumps(json.loads(json.dumps(result, default=float), parse_float=_rounded), indent=1)
     RESULT.write_text(text + "\n")
 
