@@ -28,6 +28,47 @@ SPEND_GROUPS: dict[str, str] = {
     "log_amount_sum": "number",  # sum over customers of ln(amount), all purchase days
 }
 
+LAST_ORDER_GROUPS: dict[str, str] = {
+    "repeat_purchases_count": "integer",  # x, the same for everyone in the group
+    "customers_count": "integer",
+    "first_amount_sum": "number",  # sum over customers of the first purchase day's amount
+    "earlier_amount_sum": "number",  # sum over customers of repeat amounts before the last
+    "last_amount_sum": "number",  # sum over customers of the last purchase day's amount
+}
+
+REFUND_LAGS: dict[str, str] = {
+    "days_count": "integer",  # days since the order or, NULL, refunds that name no order
+    "ordered_amount_sum": "number",  # money taken by orders that are this old
+    "refunded_amount_sum": "number",  # refunds this many days after their order, positive
+    "refunded_amount_squared_sum": "number",  # sum of squares of the same refunds
+}
+
+MARGIN_GROUPS: dict[str, str] = {
+    "customers_count": "integer",  # customers alike in revenue R, with orders of known cost only
+    "orders_count": "integer",
+    "revenue_sum": "number",
+    "margin_rate_sum": "number",  # sum over customers of M / R, M their margin
+    "margin_rate_squared_sum": "number",  # of (M / R)^2
+    "margin_squared_per_revenue_sum": "number",  # of M^2 / R
+    "order_margin_squared_per_revenue_sum": "number",  # the same sum over orders
+}
+
+CONTRACT_GROUPS: dict[str, str] = {
+    "cohort": "string",  # contracts that are alike: plan, month or channel of the start
+    "renewals_count": "integer",  # running: renewals so far; ended: the renewal that was refused
+    "is_ended": "boolean",
+    "contracts_count": "integer",
+}
+
+CONTRACT_FEATURES: dict[str, str] = {
+    "contract_id": "string",
+    "cohort": "string",
+    "renewals_count": "integer",  # renewals so far of a running contract
+    "period_amount": "number",  # what one renewal pays
+    "period_days": "number",  # from one renewal to the next
+    "days_to_renewal": "number",  # from the as-of date to the next one, above 0
+}
+
 LTV_FEATURES: dict[str, str] = {
     "customer_id": "string",
     "repeat_purchase_days_count": "integer",

@@ -164,7 +164,7 @@ def simulate_path(  # type: ignore[no-untyped-def]
 
 @compiled
 def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_customer):  # type: ignore[no-untyped-def]
-    keys, x, t_x, tenure, first, repeat, pool = known
+    keys, x, t_x, tenure, first, repeat, place = known
     grid, at, force = time
     orders, revenue, present = paths
     order_value, waiting = by_draw
@@ -183,7 +183,7 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         orders_mean[i], revenue_mean[i], present_mean[i], bought_mean[i] = 0.0, 0.0, 0.0, 0.0
         alive_sum, value_sum = 0.0, 0.0
         for d in range(draws):
-            at_draw = parameters[pool[i], :, d]
+            at_draw = parameters[place[i], :, d]
             p0, p1, p2, p3 = at_draw[0], at_draw[1], at_draw[2], at_draw[3]
             p, amounts_shape, amounts_rate = at_draw[4], at_draw[5], at_draw[6]
             amounts_shape += p * x[i]
@@ -191,6 +191,7 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
             if not math.isnan(at_draw[7]):
                 amounts_shape += p
                 amounts_rate += first[i] / at_draw[7]
+            amounts_rate *= at_draw[8]
             alive = alive_probability(family, x[i], t_x[i], tenure[i], p0, p1, p2, p3)
             value = amounts_rate * p / (amounts_shape - 1.0)
             alive_sum += alive
@@ -272,9 +273,11 @@ Parameters
 family : int
 seed : uint64
 known : tuple
-    keys (uint64), x, t_x, T, first, repeat, pool (int64), all (customer,); times in weeks.
-parameters : (pool, 8, draw)
-    r, alpha, a and b or s and beta, p, q, v, kappa (NaN: first orders do not count).
+    keys (uint64), x, t_x, T, first, repeat, place among the sets of parameters (int64), all
+    (customer,); times in weeks.
+parameters : (set, 9, draw)
+    r, alpha, a and b or s and beta, p, q, v, kappa (NaN: first orders do not count), factor on
+    money.
 time : tuple
     Weeks after T (time,), from 0 on; places of horizons therein (horizon,); force of discounting
     per week.

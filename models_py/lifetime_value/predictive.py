@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value.purchases import DAYS_PER_WEEK
+from models_py.lifetime_value.spend import level_classes, level_of
 
 PARAMETERS_OF = {
     "mbg_nbd": ("r", "alpha", "a", "b"),
@@ -28,6 +30,7 @@ _FUTURE_STREAM = 2
 class Histories:
     """What is known of each customer; all arrays (customer,), times in weeks, money as given.
 
+    `net` and `margin` are revenue and margin to date, NaN where unknown; None where nobody asks.
     `pool` names the group of customers whose parameters are theirs; None where all share one set.
     """
 
@@ -37,13 +40,17 @@ class Histories:
     T: np.ndarray
     first: np.ndarray
     repeat: np.ndarray
+    net: np.ndarray | None = None
+    margin: np.ndarray | None = None
     pool: np.ndarray | None = None
 
     def part(self, start: int, stop: int) -> Histories:
         """The customers from `start` up to `stop`."""
-        pool = None if self.pool is None else self.pool[start:stop]
-        known = {name: values[start:stop] for name, values in vars(self).items() if name != "pool"}
-        return Histories(**known, pool=pool)
+        cut: dict[str, Any] = {
+            name: None if values is None else values[start:stop]
+            for name, values in vars(self).items()
+        }
+        return Histories(**cut)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Futures:
         is there and stays.
     order_value : (customer, draw)
         The customer's own mean order value.
+    margin, margin_mean : ndarray (customer, horizon, draw) and (customer, horizon), or None
+        Margin up to each horizon, where it is modelled and asked for (`margins`).
     """
 
     orders: np.ndarray
@@ -75,6 +84,8 @@ class Futures:
     order_value_mean: np.ndarray
     waiting_days: np.ndarray
     order_value: np.ndarray
+    margin: np.ndarray | None = None
+    margin_mean: np.ndarray | None = None
 
 
 def keyed_generator(customer_id: str, random_state: int, stream: int = 0) -> np.random.Generator:
@@ -124,8 +135,9 @@ def simulate(
     ----------
     histories : Histories
     draws : DataFrame
-        Columns r, alpha and a, b or s, beta; p, q, v and, if first orders count, kappa; one row
-        per draw. Where histories have a pool, a column ``alpha[<pool>]`` stands before ``alpha``.
+        Columns r, alpha and a, b or s, beta; p, q, v; if first orders count, kappa; if spend goes
+        with frequency, ``level_from_<x>``; if refunds are known, ``net_factor``. One row per draw.
+        Where histories have a pool, a column ``alpha[<pool>]`` stands before ``alpha``.
     horizons_days : ndarray
         Ascending.
     annual_discount_rate : float
@@ -142,7 +154,7 @@ def simulate(
     grid = np.concatenate([[0.0], weeks])
     if purchase_model == "pareto_nbd":
         grid = _refined(weeks)
-    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories.pool)
+    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories)
     customers, count, horizons = len(histories.x), len(draws), len(weeks)
     orders, revenue, present_value = (np.empty((customers, horizons, count)) for _ in range(3))
     order_value, waiting = (np.empty((customers, count)) for _ in range(2))
@@ -153,7 +165,7 @@ def simulate(
     kernels.simulate_customers(
         list(PARAMETERS_OF).index(purchase_model),  # as numbered in kernels
         np.uint64(_seed(random_state, _FUTURE_STREAM)),
-        (keys, *known, place if len(place) else np.zeros(customers, dtype="int64")),
+        (keys, *known, place),
         parameters,
         (
             grid,
@@ -192,18 +204,32 @@ def _refined(weeks: np.ndarray) -> np.ndarray:
 
 
 def _parameters(
-    draws: pd.DataFrame, names: tuple[str, ...], pools: np.ndarray | None
+    draws: pd.DataFrame, names: tuple[str, ...], histories: Histories
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters (pool, name, draw), and each customer's place among the pools."""
+    """Parameters (set, name, draw), and each customer's set: one for each pool and level of spend.
+
+    Names are those of the purchase model, `SPEND_PARAMETERS`, and the factor on all money by which
+    refunds of known orders that are still to come take from it.
+    """
+    value = {str(name): draws[name].to_numpy(dtype="float64") for name in draws}
+    nothing = np.full(len(draws), np.nan)  # no kappa: first orders do not count
+    unknown = {"net_factor": np.ones(len(draws))}
 
     def column(name: str, pool: str) -> np.ndarray:
-        found = next((key for key in (f"{name}[{pool}]", name) if key in draws), None)
-        if found is None:
-            return np.full(len(draws), np.nan)  # kappa, where first orders do not count
-        values: np.ndarray = draws[found].to_numpy(dtype="float64")
-        return values
+        own = (f"{name}[{pool}]", name)
+        return next((value[key] for key in own if key in value), unknown.get(name, nothing))
 
-    known = np.zeros(1, dtype="str") if pools is None else np.unique(pools.astype(str))
-    values = [[column(name, pool) for name in (*names, *SPEND_PARAMETERS)] for pool in known]
-    place = np.zeros(0) if pools is None else np.searchsorted(known, pools.astype(str))
-    return np.array(values), place.astype("int64")
+    pools = np.zeros(len(histories.x), dtype="str") if histories.pool is None else histories.pool
+    known, pool_place = np.unique(pools.astype(str), return_inverse=True)
+    classes = np.array(level_classes(value))
+    levels = level_of(value, classes)
+    sets = []
+    for pool in known:
+        for level in levels:
+            found = [column(name, pool) for name in (*names, *SPEND_PARAMETERS, "net_factor")]
+            rate = len(names) + SPEND_PARAMETERS.index("v")
+            found[rate] = found[rate] * level
+            sets.append(found)
+    place = pool_place * len(classes) + np.searchsorted(classes, histories.x, side="right") - 1
+    shape = (-1, len(names) + len(SPEND_PARAMETERS) + 1, len(draws))
+    return np.array(sets).reshape(shape), place.astype("int64")

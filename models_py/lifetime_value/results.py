@@ -48,23 +48,32 @@ class Totals:
     ----------
     revenue, orders : ndarray (draw, horizon)
     customers_count : int
+    margin : ndarray (draw, horizon), optional
+        None where costs are unknown.
     """
 
     revenue: np.ndarray
     orders: np.ndarray
     customers_count: int
+    margin: np.ndarray | None = None
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
             self.revenue + other.revenue,
             self.orders + other.orders,
             self.customers_count + other.customers_count,
+            None if self.margin is None or other.margin is None else self.margin + other.margin,
         )
 
 
 def sum_customers(futures: Futures) -> Totals:
     """Sum the simulated draws over customers."""
-    return Totals(futures.revenue.sum(axis=0).T, futures.orders.sum(axis=0).T, len(futures.orders))
+    return Totals(
+        futures.revenue.sum(axis=0).T,
+        futures.orders.sum(axis=0).T,
+        len(futures.orders),
+        None if futures.margin is None else futures.margin.sum(axis=0).T,
+    )
 
 
 def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
@@ -103,7 +112,19 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
     if len(np.unique(customer_id.astype(str))) < len(customer_id):
         raise ValueError(f"{_TABLE}.customer_id repeats. Pass one row per customer.")
     repeat = np.where(x > 0, repeat, 0.0)
-    return Histories(customer_id, x, t_x / DAYS_PER_WEEK, tenure / DAYS_PER_WEEK, first, repeat)
+    margin = np.full(len(x), np.nan)
+    if "observed_margin_amount" in batch:
+        margin = to_float(batch["observed_margin_amount"], _TABLE)
+    return Histories(
+        customer_id,
+        x,
+        t_x / DAYS_PER_WEEK,
+        tenure / DAYS_PER_WEEK,
+        first,
+        repeat,
+        to_float(batch["observed_revenue_amount"], _TABLE),
+        margin,
+    )
 
 
 def summarise(futures: Futures) -> dict[str, np.ndarray]:
@@ -121,6 +142,9 @@ def summarise(futures: Futures) -> dict[str, np.ndarray]:
         "expected_order_value_mean": futures.order_value_mean,
         **posterior.quantiles(futures.order_value, "expected_order_value", axis=1),
     }
+    if futures.margin is not None and futures.margin_mean is not None:
+        summary["predicted_margin_mean"] = futures.margin_mean
+        summary |= posterior.quantiles(futures.margin, "predicted_margin", axis=2)
     horizons = futures.orders.shape[1]
     return {
         name: values if values.ndim == 2 else np.repeat(values[:, None], horizons, axis=1)
@@ -139,7 +163,7 @@ def to_table(
 
     ``expected_next_order_date`` is the as-of date plus the median waiting time of a customer who
     is still there; NULL when the customer is more likely gone than not, or when that day lies
-    beyond the longest horizon. ``predicted_margin_*`` is NULL: no margin model is fitted.
+    beyond the longest horizon. ``predicted_margin_*`` is NULL where no margin model is fitted.
     ``observed_*`` are the batch's own values, decimals included.
     """
     horizons = len(horizons_days)

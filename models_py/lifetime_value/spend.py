@@ -1,13 +1,13 @@
 """How much customers spend on a purchase day: gamma amounts with gamma heterogeneity.
 
-Add here likelihoods of amounts on (count, sum, sum of logs), their priors, and the rule for
-the first order.
-When purchases happen belongs in `purchases`; the published form on means in `spend_means`.
+Add here the likelihood of amounts on (count, sum, sum of logs), its priors and its fit.
+Whether its assumptions hold is asked in `spend_check`, when purchases happen in `purchases`; the
+published form on means is `spend_means`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,8 @@ from models_py.lifetime_value.grouped_model import GroupedModel
 from models_py.lifetime_value.sampler import Sampling, sample
 
 PARAMETERS = ("p", "q", "v", "kappa")
+LEVEL_PREFIX = "level_from_"
 LARGEST_SHAPE = 1000.0
-
-# A first order counts as exchangeable while it tells at least half and at most twice as much about
-# a customer's level as an ordinary order does.
-FIRST_SHAPE_RANGE = (0.5, 2.0)
 
 
 def statistics(groups: pd.DataFrame, *, use_first_order: bool = True) -> dict[str, np.ndarray]:
@@ -39,9 +36,9 @@ def statistics(groups: pd.DataFrame, *, use_first_order: bool = True) -> dict[st
     -------
     dict
         ``x``, ``customers``, ``first`` and ``repeat`` (mean amount per customer of the group, in
-        units of ``unit``), all (group,); scalars ``log_first_sum``, ``log_repeat_sum`` (same
-        unit), ``first_count``, ``repeat_count``, ``first_weight`` (1 or 0) and ``unit``, the
-        geometric mean amount, which makes the priors the same in every currency.
+        units of ``unit``), ``log_first`` and ``log_repeat`` (mean sum of logs per customer, same
+        unit), all (group,); scalars ``first_weight`` (1 or 0) and ``unit``, the geometric
+        mean amount, which makes the priors the same in every currency.
 
     Raises
     ------
@@ -61,22 +58,21 @@ def statistics(groups: pd.DataFrame, *, use_first_order: bool = True) -> dict[st
             f"spend groups: {int(wrong.sum())} rows have no customer, or an amount that is not "
             "positive where a purchase is counted. A purchase day needs a net amount above 0."
         )
-    log_first = columns["first_log_amount_sum"].sum()
-    log_repeat = columns["log_amount_sum"].sum() - log_first
+    log_first = columns["first_log_amount_sum"]
+    log_repeat = columns["log_amount_sum"] - log_first
     weight = 1.0 if use_first_order else 0.0
     first_count, repeat_count = weight * customers.sum(), (customers * x).sum()
     if first_count + repeat_count == 0:
         raise ValueError("spend groups hold no amount to learn from. Fit on a later date.")
-    unit = float(np.exp((weight * log_first + log_repeat) / (first_count + repeat_count)))
+    logs = (weight * log_first + log_repeat).sum() / (first_count + repeat_count)
+    unit = float(np.exp(logs))
     return {
         "x": x,
         "customers": customers,
         "first": first / customers / unit,
         "repeat": repeat / customers / unit,
-        "log_first_sum": np.float64(weight * log_first - first_count * np.log(unit)),
-        "log_repeat_sum": np.float64(log_repeat - repeat_count * np.log(unit)),
-        "first_count": np.float64(first_count),
-        "repeat_count": np.float64(repeat_count),
+        "log_first": log_first / customers - logs,
+        "log_repeat": log_repeat / customers - x * logs,
         "first_weight": np.float64(weight),
         "unit": np.float64(unit),
     }
@@ -108,21 +104,37 @@ def log_likelihood(
     ----------
     Fader, Hardie & Lee (2005), "RFM and CLV", eq. 1-3, there on means, here on each amount.
     """
+    each = per_customer(data, p, q, v, kappa, first_shape, xp)
+    return xp.sum(data["customers"] * each)
+
+
+def per_customer(
+    data: Mapping[str, Any],
+    p: Any,
+    q: Any,
+    v: Any,
+    kappa: Any,
+    first_shape: Any = None,
+    xp: Any = np,
+) -> Any:
+    """`log_likelihood` of one customer of each group, (group,); v may differ by group."""
     if xp is np:
         from scipy.special import gammaln
     else:
         gammaln = xp.gammaln
     p_first = p if first_shape is None else first_shape
-    weight = data["first_weight"]
-    shape = q + p * data["x"] + weight * p_first  # (group,)
+    weight, x = data["first_weight"], data["x"]
+    shape = q + p * x + weight * p_first
     total = v + data["repeat"] + weight * data["first"] / kappa
-    per_group = q * xp.log(v) - gammaln(q) + gammaln(shape) - shape * xp.log(total)
+    first = (p_first - 1.0) * data["log_first"] - gammaln(p_first) - p_first * xp.log(kappa)
     return (
-        xp.sum(data["customers"] * per_group)
-        + (p - 1.0) * data["log_repeat_sum"]
-        - data["repeat_count"] * gammaln(p)
-        + (p_first - 1.0) * data["log_first_sum"]
-        - data["first_count"] * (gammaln(p_first) + p_first * xp.log(kappa))
+        q * xp.log(v)
+        - gammaln(q)
+        + gammaln(shape)
+        - shape * xp.log(total)
+        + (p - 1.0) * data["log_repeat"]
+        - x * gammaln(p)
+        + weight * first
     )
 
 
@@ -131,7 +143,8 @@ def levelled(value: Any) -> Any:
     return value / (1.0 + value / LARGEST_SHAPE)
 
 
-def _natural(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+def natural(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+    """p, q, v (money) and kappa of the unbounded numbers of `PRIORS`."""
     p = levelled(xp.exp(numbers["log_p"]))
     excess = levelled(xp.exp(numbers["log_excess"]))
     v = xp.exp(numbers["log_mean"]) * excess / p * data["unit"]
@@ -153,57 +166,92 @@ MODEL = GroupedModel(
     "spend",
     PRIORS,
     PARAMETERS,
-    _natural,
+    natural,
     lambda data, at, xp: log_likelihood(
         data, at["p"], at["q"], at["v"] / data["unit"], at["kappa"], xp=xp
     ),
 )
 
 
-def first_order_check(groups: pd.DataFrame) -> dict[str, float]:
-    """Do first orders tell about a customer's level as ordinary orders do?
+def with_levels(data: Mapping[str, Any], classes: Sequence[int]) -> dict[str, np.ndarray]:
+    """Add to `statistics` which class of frequency each group is in.
 
-    First orders get a gamma shape of their own, fitted by penalised maximum likelihood. Given the
-    customer, the first order then counts as ``shape_ratio`` = (its shape / p) ordinary orders: 1
-    when they are exchangeable up to scale; near 0 when first orders do not follow the customer's
-    level (a promotion, a gift); far above 1 when they hardly vary (a starter box at one price).
+    Parameters
+    ----------
+    data : mapping
+    classes : sequence of int
+        The smallest x of each class, ascending from 0.
 
     Returns
     -------
     dict
-        ``shape_ratio``, ``kappa``, and ``is_exchangeable``: 1.0 when the ratio is within
-        `FIRST_SHAPE_RANGE`. Without repeat purchases nothing can be compared, and it is 1.0.
+        `data` with ``in_<x>`` (group,), 1 for groups of that class or a later one, and
+        ``share_<x>``, the share of customers in the class.
     """
-    from scipy.optimize import minimize
+    found = dict(data)
+    number = np.searchsorted(classes, data["x"], side="right") - 1
+    for i, smallest in enumerate(classes):
+        found[f"in_{smallest}"] = (number >= i).astype("float64")
+        share = data["customers"][number == i].sum() / data["customers"].sum()
+        found[f"share_{smallest}"] = np.float64(share)
+    return found
 
-    data = statistics(groups)
-    if data["repeat_count"] == 0:
-        return {"shape_ratio": 1.0, "kappa": 1.0, "is_exchangeable": 1.0}
 
-    def loss(point: np.ndarray) -> float:
-        log_p, log_excess, log_v, log_kappa, log_ratio = point
-        fitted = log_likelihood(
-            data,
-            np.exp(log_p),
-            1.0 + np.exp(log_excess),
-            np.exp(log_v),
-            np.exp(log_kappa),
-            np.exp(log_p + log_ratio),
+def model_with_levels(classes: Sequence[int]) -> GroupedModel:
+    """The model where customers of different frequency spend at different levels.
+
+    The rate of nu is v times a level of the customer's class of x; levels average 1 over
+    customers, so v and the mean order value stay those of the population. From class to class the
+    log of the level takes a step ~ N(0, 0.5): a class that shows nothing of itself (one-time
+    buyers where first orders are left out) is like its neighbour, within a factor of e^0.5.
+    """
+    steps = {f"log_step_{smallest}": ("normal", 0.0, 0.5) for smallest in classes[1:]}
+    names = [f"{LEVEL_PREFIX}{smallest}" for smallest in classes]
+
+    def with_level(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+        found = natural(numbers, data, xp)
+        log_level, logs = 0.0 * numbers["log_p"], []
+        for smallest in classes:
+            log_level = log_level + numbers.get(f"log_step_{smallest}", 0.0)
+            logs.append(log_level)
+        mean = sum(
+            data[f"share_{smallest}"] * xp.exp(log)
+            for smallest, log in zip(classes, logs, strict=True)
         )
-        # The priors of `PRIORS`, and ln ratio ~ N(0, 1): few repeat orders decide nothing.
-        prior = (log_p - np.log(2.0)) ** 2 + (log_excess - np.log(2.0)) ** 2
-        prior += (2.0 * log_kappa) ** 2 + log_ratio**2
-        return -fitted + 0.5 * prior
+        return found | {name: xp.exp(log) / mean for name, log in zip(names, logs, strict=True)}
 
-    start = np.array([np.log(2.0), np.log(2.0), 0.0, 0.0, 0.0])
-    best = minimize(loss, start, method="L-BFGS-B", bounds=[(-4.0, 6.0)] * 5).x
-    ratio = float(np.exp(best[4]))
-    low, high = FIRST_SHAPE_RANGE
-    return {
-        "shape_ratio": ratio,
-        "kappa": float(np.exp(best[3])),
-        "is_exchangeable": float(low <= ratio <= high),
-    }
+    def likelihood(data: Mapping[str, Any], at: Mapping[str, Any], xp: Any) -> Any:
+        log_level = xp.log(at[names[0]])
+        for before, name, smallest in zip(names, names[1:], classes[1:], strict=False):
+            log_level = log_level + data[f"in_{smallest}"] * xp.log(at[name] / at[before])
+        v = at["v"] / data["unit"] * xp.exp(log_level)
+        return log_likelihood(data, at["p"], at["q"], v, at["kappa"], xp=xp)
+
+    return GroupedModel("spend", PRIORS | steps, (*PARAMETERS, *names), with_level, likelihood)
+
+
+def level_classes(draws: Mapping[str, Any]) -> list[int]:
+    """The repeat purchases from which each level of spend holds; 0 alone where there is one."""
+    classes = sorted(int(name.removeprefix(LEVEL_PREFIX)) for name in draws if is_level(name))
+    return classes or [0]
+
+
+def level_of(draws: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """The factor on v of customers with x repeat purchases, (customer, draw).
+
+    Ones of shape (customer, 1) when the draws hold no levels, as where spend and frequency are
+    independent.
+    """
+    if not any(is_level(name) for name in draws):
+        return np.ones((len(x), 1))
+    classes = level_classes(draws)
+    levels = np.stack([np.asarray(draws[f"{LEVEL_PREFIX}{c}"], dtype="float64") for c in classes])
+    return levels[np.searchsorted(classes, x, side="right") - 1]
+
+
+def is_level(name: str) -> bool:
+    """Is this the name of a level of spend?"""
+    return str(name).startswith(LEVEL_PREFIX)
 
 
 def fit(
@@ -214,15 +262,26 @@ def fit(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Draw p, q, v (money) and kappa given spend groups; returns draws and diagnostics.
 
-    Where `first_order_check` finds first orders not exchangeable, they are left out and ``kappa``
-    is missing from the draws.
+    Where `spend_check.first_order_check` finds first orders not exchangeable, they are left out
+    and ``kappa`` is missing from the draws. Where `spend_check.frequency_check` finds that frequent
+    customers spend at another level, ``level_from_<x>`` are among them.
     """
-    check = first_order_check(groups)
-    uses_first = check["is_exchangeable"] == 1.0
+    # Here, because it asks its questions of this module's likelihood.
+    from models_py.lifetime_value import spend_check
+
+    first = spend_check.first_order_check(groups)
+    uses_first = first["is_exchangeable"] == 1.0
     data = statistics(groups, use_first_order=uses_first)
-    draws, diagnostics = sample(MODEL, data, settings, draws_kept, random_state)
+    frequency = spend_check.frequency_check(data)
+    model = MODEL
+    if frequency["is_independent"] == 0.0:
+        classes = spend_check.frequency_classes(data)
+        model, data = model_with_levels(classes), with_levels(data, classes)
+    draws, diagnostics = sample(model, data, settings, draws_kept, random_state)
     if not uses_first:
         draws = draws.drop(columns="kappa")
-    diagnostics["first_order_shape_ratio"] = check["shape_ratio"]
+    diagnostics["first_order_shape_ratio"] = first["shape_ratio"]
     diagnostics["first_order_used"] = float(uses_first)
+    diagnostics["spend_frequency_effect"] = frequency["effect"]
+    diagnostics["spend_frequency_p_value"] = frequency["p_value"]
     return draws, diagnostics

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from models_py import posterior
-from models_py.lifetime_value import purchases, spend
+from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.lifetime_value.results import (
     Totals,
@@ -31,6 +31,7 @@ from models_py.lifetime_value.sampler import Sampling
 # only, small enough to stay in the processor's cache.
 _CHUNK_CUSTOMERS = 500
 _CHUNK_SUMMARISED = 64
+_FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
 
 class LifetimeValue:
@@ -38,7 +39,9 @@ class LifetimeValue:
 
     Customers buy at a Poisson rate of their own, gamma-distributed; at their first and after every
     order they may leave for good with a probability of their own, beta-distributed (MBG/NBD).
-    Amounts are gamma with a level of their own. Rates, dropout and spend levels are independent.
+    Amounts are gamma with a level of their own. Rates, dropout and spend levels are independent,
+    unless the data show that frequent customers spend at another level. Refunds still to come take
+    a share of all amounts; a customer's margin is a share of revenue around that of the base.
 
     Parameters
     ----------
@@ -56,10 +59,14 @@ class LifetimeValue:
     Attributes
     ----------
     draws_ : DataFrame
-        One row per draw; r, alpha (weeks), a, b, p, q, v (money) and kappa, which is missing where
-        first orders are not exchangeable with later ones.
+        One row per draw; r, alpha (weeks), a, b, p, q, v (money); kappa, missing where first orders
+        are not exchangeable with later ones; ``level_from_<x>``, factors on v by frequency, where
+        spend depends on it; net_factor and refund_rate where refunds were given; margin_rate,
+        margin_customer_sd and margin_order_sd where margins were.
     diagnostics_ : dict of dict
-        `posterior.diagnose` for ``purchases`` and ``spend``; empty after `from_parameters`.
+        `posterior.diagnose` for ``purchases`` and ``spend``, the latter with what `spend_check`
+        and `spend_pit` found; ``refunds`` and ``margin`` where fitted; empty after
+        `from_parameters`.
     gates_ : dict of list of str
         What failed per model; empty lists when healthy.
     is_healthy_ : bool
@@ -91,13 +98,27 @@ class LifetimeValue:
         self.sampling = sampling
         self.random_state = random_state
 
-    def fit(self, purchase_groups: pd.DataFrame, spend_groups: pd.DataFrame) -> LifetimeValue:
-        """Sample both posteriors from grouped rows (see `grouping`).
+    def fit(
+        self,
+        purchase_groups: pd.DataFrame,
+        spend_groups: pd.DataFrame,
+        *,
+        last_orders: pd.DataFrame | None = None,
+        refund_lags: pd.DataFrame | None = None,
+        margin_groups: pd.DataFrame | None = None,
+    ) -> LifetimeValue:
+        """Sample the posteriors of all parts from grouped rows (see `grouping`).
 
         Parameters
         ----------
         purchase_groups, spend_groups : DataFrame
             Columns of `frames.PURCHASE_GROUPS` and `frames.SPEND_GROUPS`.
+        last_orders : DataFrame, optional
+            Columns of `frames.LAST_ORDER_GROUPS`: `spend_pit.calibration` is measured on them.
+        refund_lags : DataFrame, optional
+            Columns of `frames.REFUND_LAGS`; without them amounts count as final.
+        margin_groups : DataFrame, optional
+            Columns of `frames.MARGIN_GROUPS`; without them no margin is predicted.
 
         Raises
         ------
@@ -111,11 +132,21 @@ class LifetimeValue:
         spent, spent_health = spend.fit(
             spend_groups, sampling, self.draws_kept, self.random_state + 1
         )
-        self.draws_ = pd.concat([bought, spent], axis=1)
+        if last_orders is not None:
+            spent_health |= spend_pit.calibration(last_orders, spent)
         self.diagnostics_ = {"purchases": bought_health, "spend": spent_health}
         self.gates_ = {
             name: posterior.failed_gates(health) for name, health in self.diagnostics_.items()
         }
+        parts = [bought, spent]
+        for name, sums, fit in (
+            ("refunds", refund_lags, refunds.fit),
+            ("margin", margin_groups, margins.fit),
+        ):
+            if sums is not None:
+                found, self.diagnostics_[name] = fit(sums, self.draws_kept, self.random_state + 2)
+                parts.append(found)
+        self.draws_ = pd.concat(parts, axis=1)
         self.is_healthy_ = not any(self.gates_.values())
         return self
 
@@ -125,11 +156,14 @@ class LifetimeValue:
         Returns
         -------
         DataFrame
-            model (mbg_nbd, bg_nbd or spend), draw, parameter, value; sorted.
+            model (mbg_nbd, bg_nbd, spend, refunds or margin), draw, parameter, value; sorted.
         """
         rows = self.draws_.melt(ignore_index=False, var_name="parameter").reset_index()
-        is_purchase = rows["parameter"].isin(purchases.model(self.purchase_model).parameters)
-        rows.insert(0, "model", np.where(is_purchase, self.purchase_model, "spend"))
+        owners = {name: part for part, names in _FACTORS.items() for name in names}
+        bought = purchases.model(self.purchase_model).parameters
+        owners |= dict.fromkeys(bought, self.purchase_model)
+        owner = rows["parameter"].str.partition("[")[0].map(owners)  # r[<pool>] is an r
+        rows.insert(0, "model", owner.fillna("spend"))
         rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
         return rows[["model", "draw", "parameter", "value"]]
 
@@ -142,7 +176,7 @@ class LifetimeValue:
         ValueError
             When a parameter or a draw is missing.
         """
-        names = set(parameters["model"]) - {"spend"}
+        names = set(parameters["model"]) - {"spend", *_FACTORS}
         if len(names) != 1:
             raise ValueError(
                 f"model_parameters must hold one purchase model of {', '.join(purchases.MODELS)}, "
@@ -155,6 +189,11 @@ class LifetimeValue:
         known = [*purchases.model(next(iter(names))).parameters, *spend.PARAMETERS]
         missing = [name for name in known if name not in draws and name != "kappa"]
         present = [name for name in known if name in draws]
+        present += [str(name) for name in draws if spend.is_level(str(name))]
+        for factor in _FACTORS.values():
+            given = [name for name in factor if name in draws]
+            missing += [name for name in factor if given and name not in draws]
+            present += given
         if missing or draws[present].isna().to_numpy().any():
             raise ValueError(
                 f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
@@ -220,7 +259,10 @@ class LifetimeValue:
         """
 
         def work(start: int) -> tuple[dict[str, np.ndarray], Totals]:
-            futures = self._futures(histories.part(start, start + _CHUNK_SUMMARISED))
+            part = histories.part(start, start + _CHUNK_SUMMARISED)
+            futures = self._futures(part)
+            if "margin_rate" in self.draws_:
+                futures = margins.with_margin(futures, part, self.draws_, self.random_state)
             return summary_of(futures), sum_customers(futures)
 
         # The first chunk alone compiles, where nothing is kept, and names wrong settings plainly.

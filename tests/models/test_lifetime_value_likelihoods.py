@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, special, stats
 
-from models_py.lifetime_value import group_purchases, group_spend, purchases, spend
+from models_py.lifetime_value import group_purchases, group_spend, purchases, spend, spend_check
 from models_py.simulate.plain import PlainParameters, simulate_purchases
 
 TRUTH = PlainParameters(r=0.6, alpha=6.0, a=0.8, b=2.4, p=3.0, q=4.0, v=30.0, kappa=1.4)
@@ -146,7 +146,7 @@ def test_spend_is_the_same_in_another_currency(customers):
 
 
 def test_first_orders_of_the_same_kind_are_exchangeable_up_to_scale(customers):
-    check = spend.first_order_check(group_spend(customers))
+    check = spend_check.first_order_check(group_spend(customers))
     assert check["is_exchangeable"] == 1.0
     assert check["shape_ratio"] == pytest.approx(1.0, abs=0.25)
 
@@ -163,10 +163,24 @@ def test_first_orders_of_another_kind_are_not_exchangeable(customers, kind):
         - customers["first_purchase_log_amount"]
         + np.log(first),
     )
-    check = spend.first_order_check(group_spend(changed))
+    check = spend_check.first_order_check(group_spend(changed))
     assert check["is_exchangeable"] == 0.0
-    if kind.startswith("unrelated"):
-        assert check["shape_ratio"] < spend.FIRST_SHAPE_RANGE[0]
+    if kind.startswith("starter"):
+        assert check["distance"] > spend_check.LARGEST_FIRST_DISTANCE
+    else:
+        assert check["shape_ratio"] < spend_check.FIRST_SHAPE_RANGE[0]
+
+
+def test_first_orders_of_adventureworks_are_dropped(test_data):
+    from benchmarks.amounts import features, purchase_days
+
+    sets = {name: features(days) for name, days in purchase_days(test_data, ("adventureworks",))}
+    frame = sets["adventureworks"]
+    again = frame[frame["repeat_purchase_days_count"] > 0]
+    assert again["first_purchase_amount"].mean() == pytest.approx(1915, abs=1)
+    check = spend_check.first_order_check(group_spend(frame))
+    assert check["is_exchangeable"] == 0.0
+    assert check["distance"] > 0.2
 
 
 def test_amounts_that_are_not_positive_are_refused(customers):

@@ -8,7 +8,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from dagster_project.assets.lifetime_value_fit import PURCHASE_GROUPS, SPEND_GROUPS
+from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS, SPEND_GROUPS
 from dagster_project.warehouse import open_warehouse
 from models_py.lifetime_value import group_purchases, group_spend
 from models_py.simulate import PlainParameters, simulate_purchases

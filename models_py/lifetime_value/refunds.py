@@ -1,0 +1,103 @@
+"""The share of money that refunds have taken and will still take back, with its uncertainty.
+
+Add here how refunds develop after an order.
+What is left after costs is in `margins`; which refunds count is the ledger's business.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models_py.frames import REFUND_LAGS, require_columns, require_complete, to_float
+
+PARAMETERS = ("net_factor", "refund_rate")
+
+
+def fit(
+    lags: pd.DataFrame, draws_count: int, random_state: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Draw the share of money that refunds have taken and will take back.
+
+    Orders of age a have shown their refunds of lags up to a only. The rate at lag d is what came
+    back after exactly d days per money taken by orders at least that old (chain ladder); what
+    an order of age a is still to lose is the sum of rates beyond a. Refunds that name no order are
+    in nobody's orders: they take from all alike. Rates of different lags are independent, each
+    gamma-distributed around its estimate with the variance of a compound Poisson sum, so that one
+    large refund counts as one event.
+
+    Parameters
+    ----------
+    lags : DataFrame
+        Columns of `frames.REFUND_LAGS`.
+    draws_count, random_state : int
+
+    Returns
+    -------
+    (DataFrame, dict)
+        Draws of ``net_factor``, the factor on amounts net of the refunds known so far, and
+        ``refund_rate``, the share of money taken that comes back in the end; and their means as
+        diagnostics, with ``refunds_to_come_share``, the part of net_factor due to young orders.
+
+    Raises
+    ------
+    ValueError
+        For missing columns, NULL, negative money, or no order at all.
+
+    References
+    ----------
+    Mack (1993), "Distribution-free calculation of the standard error of chain ladder reserve
+    estimates", ASTIN Bulletin 23, for the estimator; the draws are moment-matched.
+    """
+    table = "refund lags"
+    require_columns(lags, REFUND_LAGS, table)
+    required = [name for name in REFUND_LAGS if name != "days_count"]
+    require_complete(lags, required, table, "Sum ledger amounts, which are never NULL.")
+    days, ordered, refunded, squares = (to_float(lags[name], table) for name in REFUND_LAGS)
+    if (np.stack([ordered, refunded, squares]) < 0).any() or (days < 0).any():
+        raise ValueError(f"{table}: negative days or money. Pass refunds as positive amounts.")
+    if ordered.sum() <= 0:
+        raise ValueError(f"{table} hold no orders, so no refund rate. Fit on a later date.")
+    unnamed = np.isnan(days)
+    longest = int(days[~unnamed].max())
+    taken, back, spread = (np.zeros(longest + 1) for _ in range(3))
+    for sums, values in ((taken, ordered), (back, refunded), (spread, squares)):
+        np.add.at(sums, days[~unnamed].astype(int), values[~unnamed])
+    exposed = np.cumsum(taken[::-1])[::-1]  # money of orders at least this old
+    random = np.random.default_rng(random_state)
+    rate = _gamma(back, spread, np.maximum(exposed, 1e-300), draws_count, random)  # (draw, lag)
+    to_come = np.cumsum(rate[:, ::-1], axis=1)[:, ::-1] - rate  # beyond each age
+    total = np.array([taken.sum()])
+    nobodys = _gamma(
+        refunded[unnamed].sum(keepdims=True),
+        squares[unnamed].sum(keepdims=True),
+        total,
+        draws_count,
+        random,
+    )[:, 0]
+    kept = 1.0 - back.sum() / total[0]  # of the money taken, after refunds known
+    young = to_come @ taken / total[0]
+    draws = pd.DataFrame(
+        {
+            "net_factor": np.clip(1.0 - (young + nobodys) / max(kept, 1e-9), 0.0, 1.0),
+            "refund_rate": np.clip(rate.sum(axis=1) + nobodys, 0.0, 1.0),
+        }
+    ).rename_axis(index="draw")
+    return draws, {
+        "net_factor": float(draws["net_factor"].mean()),
+        "refund_rate": float(draws["refund_rate"].mean()),
+        "refunds_to_come_share": float(young.mean() / max(kept, 1e-9)),
+    }
+
+
+def _gamma(
+    total: np.ndarray,
+    squares: np.ndarray,
+    exposure: np.ndarray,
+    draws_count: int,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Draws (draw, lag) with mean total/exposure and variance squares/exposure^2; 0 where 0."""
+    shape = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+    scale = np.divide(squares, total * exposure, out=np.zeros_like(total), where=total > 0)
+    return random.standard_gamma(shape, (draws_count, len(total))) * scale
