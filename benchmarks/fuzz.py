@@ -378,16 +378,15 @@ def main() -> None:
             "outcomes": dict(sorted(outcomes.items())),
             "seconds": round(time.monotonic() - started),
         }
-        write_part("staging", result)
+        features = {name: part for name, part in written().items() if name == "features"}
+        RESULT.write_text(json.dumps(result | features, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
 
 
-def write_part(part: str, result: dict[str, Any]) -> None:
-    """Replace one part of the result file."""
-    written = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    parts = {name: written[name] for name in ("staging", "features") if name in written}
-    RESULT.write_text(json.dumps(parts | {part: result}, indent=2) + "\n")
+def written() -> dict[str, Any]:
+    """The result file as it is; the part `features` is that of fuzz_features.py."""
+    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
 
 
 if __name__ == "__main__":

@@ -349,7 +349,8 @@ def main() -> None:
             "outcomes": dict(sorted(outcomes.items())),
             "seconds": round(time.monotonic() - started),
         }
-        fuzz.write_part("features", result)
+        written = fuzz.written() | {"features": result}
+        fuzz.RESULT.write_text(json.dumps(written, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
 

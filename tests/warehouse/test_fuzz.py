@@ -1,6 +1,7 @@
-"""A few hundred hostile files through landing and staging; benchmarks/fuzz.py tries thousands.
+"""A few hostile files through landing and staging, and hostile shops through to the features.
 
-Add a file here that once crashed or lost a row. New ways to break files belong to the benchmark.
+Add a file here that once crashed or lost a row. New ways to break files belong to the benchmarks
+fuzz.py and fuzz_features.py, which try many more.
 """
 
 import gzip
@@ -14,12 +15,19 @@ from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 pytestmark = pytest.mark.slow
 
-_FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz.py"
-_SPEC = importlib.util.spec_from_file_location("fuzz", _FILE)
-assert _SPEC is not None and _SPEC.loader is not None
-fuzz = importlib.util.module_from_spec(_SPEC)
-sys.modules["fuzz"] = fuzz
-_SPEC.loader.exec_module(fuzz)
+
+def _benchmark(name: str):
+    file = Path(__file__).resolve().parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fuzz = _benchmark("fuzz")
+fuzz_features = _benchmark("fuzz_features")
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +62,13 @@ def test_crashes_and_lost_rows_are_counted_and_the_others_go_on(monkeypatch) -> 
     outcomes = fuzz.try_cases(10, tuple(SHAPES), 7, None)
     found = [fuzz.counted(outcomes, end) for end in ("crashed", "rows lost", "landed")]
     assert found == [1, 2, sum(outcomes.values()) - 3]
+
+
+def test_hostile_shops_reach_the_features(tmp_path: Path) -> None:
+    pipeline = fuzz_features.Pipeline(tmp_path)
+    assert len(pipeline.tests) > 80
+    assert fuzz_features.try_cases(3, 7, pipeline) == {"built": 3}
+    # A row that was lost on the way would have been seen.
+    pipeline.warehouse.connection.execute("update staging.reconciliation set rows_in = rows_in + 1")
+    failing = [name.split(" ")[0] for name in pipeline.failing_tests()]
+    assert failing == ["rows_in_are_accepted_or_quarantined"]
