@@ -100,6 +100,18 @@ def test_parameters_round_trip_through_a_table(fitted: RecordLinkage) -> None:
     assert rebuilt.threshold_ == fitted.threshold_
 
 
+def test_parameters_learned_before_there_were_households_still_serve(
+    fitted: RecordLinkage,
+) -> None:
+    table = fitted.parameters_
+    is_new = table["parameter"].str.match(r"h\.|eta$|.*\.year_one_edit$")
+    assert is_new.sum() > 10
+    earlier = RecordLinkage.from_parameters(table[~is_new], **SETTINGS).predict(RECORDS)
+    now = fitted.predict(RECORDS)
+    both = earlier.merge(now, on=PAIR_COLUMNS[:4])
+    assert len(both) > 0.95 * len(now)
+
+
 def test_pairs_are_ordered_and_named_by_key(fitted: RecordLinkage) -> None:
     pairs = fitted.predict(RECORDS)
     assert list(pairs.columns) == PAIR_COLUMNS
