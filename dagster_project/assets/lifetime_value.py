@@ -1,7 +1,7 @@
-"""Value of every customer and of the base at a date, and how past forecasts turned out.
+"""Value of every customer and of the base at a date.
 
 Add the asset of a new value table here. Models are models_py/lifetime_value, fitting is
-lifetime_value_fit.py.
+lifetime_value_fit.py, how past forecasts turned out is lifetime_value_backtests.py.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project import backtesting
+from dagster_project.assets.lifetime_value_backtests import FEATURES, load_model, ltv_backtests
 from dagster_project.assets.lifetime_value_fit import (
     CODE,
     MODEL,
@@ -21,22 +22,19 @@ from dagster_project.assets.lifetime_value_fit import (
 )
 from dagster_project.config import Config
 from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
-from dagster_project.model_registry import parameters_of, version_in_force
+from dagster_project.model_registry import version_in_force
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.pictures import value_picture
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import (
     CUSTOMER_LTV,
-    LTV_BACKTESTS,
-    LTV_CALIBRATION,
     PORTFOLIO_LTV,
 )
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from models_py.lifetime_value import LifetimeValue, Totals
+    from models_py.lifetime_value import Totals
 
-FEATURES = ("marts", "fct_customer_features")
 # In a fixed order, because sums of doubles depend on it.
 SUMS = """
     select as_of_date, horizon_days, count(*) as customers_count,
@@ -47,84 +45,6 @@ SUMS = """
             as observed_margin_amount
     from predictions.customer_ltv where as_of_date = ? group by as_of_date, horizon_days
 """
-
-
-def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeValue":
-    """The fitted model of a version, with the settings of config.yml."""
-    from models_py.lifetime_value import LifetimeValue
-
-    settings = config.lifetime_value
-    return LifetimeValue.from_parameters(
-        parameters_of(warehouse, version),
-        horizons_days=settings.horizons_days,
-        annual_discount_rate=settings.annual_discount_rate,
-        random_state=settings.random_state,
-    )
-
-
-@dg.multi_asset(
-    specs=[
-        asset_spec(
-            table,
-            [FEATURES, ("marts", "fct_revenue_ledger"), ("models", "model_parameters")],
-            AS_OF_DATES,
-            ("python", "pymc"),
-        )
-        for table in (LTV_BACKTESTS, LTV_CALIBRATION)
-    ],
-    name="ltv_backtests",
-    partitions_def=AS_OF_DATES,
-    backfill_policy=ONE_RUN_PER_DATE,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "intervals_calibrated",
-            asset=LTV_CALIBRATION.key,
-            description="Share of randomised PIT in (0.05, 0.95) within 3 points of 0.90; marks "
-            "the interval, never stops a run.",
-        )
-    ],
-    pool=POOL,
-)
-def ltv_backtests(
-    context: dg.AssetExecutionContext, clientela: ClientelaResource
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """At every refit, forecasts from earlier dates against what happened since."""
-    as_of = dt.date.fromisoformat(context.partition_key)
-    config = clientela.config
-    tables = [LTV_BACKTESTS, LTV_CALIBRATION]
-    with clientela.warehouse() as warehouse:
-        version, fitted_on = version_in_force(warehouse, MODEL, as_of)
-        horizons = config.lifetime_value.horizons_days
-        due = backtesting.is_due(warehouse, as_of, fitted_on, horizons)
-        origins = backtesting.origins(warehouse, as_of) if due else []
-        step = step_for(
-            warehouse,
-            LTV_BACKTESTS.full_name,
-            as_of,
-            [("dbt_features", date) for date in [*origins, as_of]],
-            [version, [version_in_force(warehouse, MODEL, origin) for origin in origins]],
-            code_hash(*CODE, backtesting.__name__),
-        )
-        measured = None
-        if begin(context, warehouse, step):
-            scores, calibration = backtesting.run(
-                warehouse,
-                as_of,
-                {origin: version_in_force(warehouse, MODEL, origin)[0] for origin in origins},
-                lambda name: load_model(warehouse, name, config),
-            )
-            warehouse.replace_slice(LTV_BACKTESTS, scores, {"as_of_date": as_of})
-            warehouse.replace_slice(LTV_CALIBRATION, calibration, {"as_of_date": as_of})
-            measured = record(warehouse, step, context.run_id, tables)
-        status = backtesting.interval_status(warehouse, as_of, horizons)
-    yield from results(tables, measured)
-    yield dg.AssetCheckResult(
-        check_name="intervals_calibrated",
-        asset_key=LTV_CALIBRATION.key,
-        passed=set(status.values()) == {"calibrated"},
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={f"{horizon} days": found for horizon, found in status.items()},
-    )
 
 
 @dg.multi_asset(

@@ -1,0 +1,104 @@
+"""How past forecasts turned out, at every refit, as tables.
+
+Add here what a backtest materializes. Which dates are tested is dagster_project/backtesting.py, the
+measures are models_py/lifetime_value; values themselves are lifetime_value.py.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dagster_project import backtesting
+from dagster_project.assets.lifetime_value_fit import CODE, MODEL
+from dagster_project.config import Config
+from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
+from dagster_project.model_registry import parameters_of, version_in_force
+from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
+from dagster_project.resources import POOL, ClientelaResource
+from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION
+from dagster_project.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from models_py.lifetime_value import LifetimeValue
+
+FEATURES = ("marts", "fct_customer_features")
+
+
+def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeValue":
+    """The fitted model of a version, with the settings of config.yml."""
+    from models_py.lifetime_value import LifetimeValue
+
+    settings = config.lifetime_value
+    return LifetimeValue.from_parameters(
+        parameters_of(warehouse, version),
+        horizons_days=settings.horizons_days,
+        annual_discount_rate=settings.annual_discount_rate,
+        random_state=settings.random_state,
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        asset_spec(
+            table,
+            [FEATURES, ("marts", "fct_revenue_ledger"), ("models", "model_parameters")],
+            AS_OF_DATES,
+            ("python", "pymc"),
+        )
+        for table in (LTV_BACKTESTS, LTV_CALIBRATION)
+    ],
+    name="ltv_backtests",
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "intervals_calibrated",
+            asset=LTV_CALIBRATION.key,
+            description="Share of randomised PIT in (0.05, 0.95) within 3 points of 0.90; marks "
+            "the interval, never stops a run.",
+        )
+    ],
+    pool=POOL,
+)
+def ltv_backtests(
+    context: dg.AssetExecutionContext, clientela: ClientelaResource
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """At every refit, forecasts from earlier dates against what happened since."""
+    as_of = dt.date.fromisoformat(context.partition_key)
+    config = clientela.config
+    tables = [LTV_BACKTESTS, LTV_CALIBRATION]
+    with clientela.warehouse() as warehouse:
+        version, fitted_on = version_in_force(warehouse, MODEL, as_of)
+        horizons = config.lifetime_value.horizons_days
+        due = backtesting.is_due(warehouse, as_of, fitted_on, horizons)
+        origins = backtesting.origins(warehouse, as_of) if due else []
+        step = step_for(
+            warehouse,
+            LTV_BACKTESTS.full_name,
+            as_of,
+            [("dbt_features", date) for date in [*origins, as_of]],
+            [version, [version_in_force(warehouse, MODEL, origin) for origin in origins]],
+            code_hash(*CODE, backtesting.__name__),
+        )
+        measured = None
+        if begin(context, warehouse, step):
+            scores, calibration = backtesting.run(
+                warehouse,
+                as_of,
+                {origin: version_in_force(warehouse, MODEL, origin)[0] for origin in origins},
+                lambda name: load_model(warehouse, name, config),
+            )
+            warehouse.replace_slice(LTV_BACKTESTS, scores, {"as_of_date": as_of})
+            warehouse.replace_slice(LTV_CALIBRATION, calibration, {"as_of_date": as_of})
+            measured = record(warehouse, step, context.run_id, tables)
+        status = backtesting.interval_status(warehouse, as_of, horizons)
+    yield from results(tables, measured)
+    yield dg.AssetCheckResult(
+        check_name="intervals_calibrated",
+        asset_key=LTV_CALIBRATION.key,
+        passed=set(status.values()) == {"calibrated"},
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={f"{horizon} days": found for horizon, found in status.items()},
+    )
