@@ -4,16 +4,19 @@ Export here what callers outside the package use.
 Nothing here knows another model family, a clock or a connection.
 """
 
-from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
+from models_py.lifetime_value.backtest import evaluate, randomised_pit
 from models_py.lifetime_value.discrepancy import TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
+from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import LTV_COLUMNS, Totals
 from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.scores import score
 from models_py.lifetime_value.value import LifetimeValue
 
 __all__ = [
     "LTV_COLUMNS",
     "LifetimeValue",
+    "Recalibration",
     "Sampling",
     "TotalDiscrepancy",
     "Totals",

@@ -232,11 +232,10 @@ def better_by(
     for number, values in enumerate(differences):
         customers = len(values)
         taken = (origins == number).sum(axis=1)
+        even = np.full(customers, 1.0 / customers)
         for row in np.flatnonzero(taken):
             # The same origin drawn twice draws its customers twice.
-            counts = generator.multinomial(
-                customers * taken[row], np.full(customers, 1 / customers)
-            )
+            counts = generator.multinomial(customers * taken[row], even)
             drawn[row] += counts @ values
             sizes[row] += counts.sum()
     total = sum(values.sum(axis=0) for values in differences)

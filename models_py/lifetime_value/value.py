@@ -16,6 +16,7 @@ import pandas as pd
 from models_py import posterior
 from models_py.lifetime_value import purchases, spend
 from models_py.lifetime_value.predictive import Futures, simulate
+from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
     read_batch,
@@ -201,13 +202,27 @@ class LifetimeValue:
         return totals
 
     def predict_with_totals(
-        self, batch: pd.DataFrame, as_of_date: dt.date, interval_status: str = "uncalibrated"
+        self,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
+        interval_status: str = "uncalibrated",
+        recalibration: Recalibration | None = None,
     ) -> tuple[pd.DataFrame, Totals]:
-        """`predict` and `predict_totals` from one simulation."""
-        totals, summaries = self._no_totals(), []
+        """`predict` and `predict_totals` from one simulation.
+
+        Quantiles of single customers are those that `recalibration` picks, where one is given;
+        means, probabilities and totals stay as they are.
+        """
+        totals, summaries, start = self._no_totals(), [], 0
+        x = np.asarray(batch["repeat_purchase_days_count"], dtype="float64")
         for futures in self.simulate(batch, as_of_date):
             totals = totals + sum_customers(futures)
-            summaries.append(summarise(futures))
+            summary = summarise(futures)
+            if recalibration is not None:
+                stop = start + len(futures.orders)
+                summary |= recalibration.of_futures(futures, x[start:stop], self.horizons_days)
+                start = stop
+            summaries.append(summary)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
