@@ -58,7 +58,7 @@ def posterior_png(draws: pd.DataFrame) -> bytes:
     ]
     columns = min(4, max(1, len(groups)))
     rows = max(1, -(-len(groups) // columns))
-    figure = _figure(3.0 * columns, 2.5 * rows + 0.6)
+    figure = figure_of(3.0 * columns, 2.5 * rows + 0.6)
     for number, (name, values) in enumerate(groups):
         axes = figure.add_subplot(rows, columns, number + 1)
         low, high = np.quantile(values, [0.05, 0.95])
@@ -68,9 +68,9 @@ def posterior_png(draws: pd.DataFrame) -> bytes:
         axes.set_title(f"{name}\n{values.mean():.3g}  ({low:.3g} to {high:.3g})", fontsize=9)
         axes.set_yticks([])
         axes.xaxis.set_major_locator(_few_ticks())
-        _plain(axes)
+        plain(axes)
     figure.suptitle("Posterior of the parameters: mean (line) and 90 % interval (band)")
-    return _png(figure)
+    return png_of(figure)
 
 
 def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
@@ -83,7 +83,7 @@ def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
         _p75, _p95; optional interval_status.
     """
     table = portfolio.sort_values("horizon_days")
-    figure = _figure(7.0, 4.2)
+    figure = figure_of(7.0, 4.2)
     axes = figure.add_subplot()
     place = np.arange(len(table))
     numbers = {
@@ -108,8 +108,8 @@ def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     axes.set_title("Predicted value of today's customers, by horizon")
     axes.legend(frameon=False, loc="upper left")
     _money_axis(axes.yaxis)
-    _plain(axes)
-    return _png(figure)
+    plain(axes)
+    return png_of(figure)
 
 
 def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "") -> bytes:
@@ -136,7 +136,7 @@ def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "
         }
         table = pd.concat([table.iloc[: MAX_SEGMENTS - 1], pd.DataFrame([others])])
     table = table.iloc[::-1]
-    figure = _figure(9.5, 1.4 + 0.36 * len(table))
+    figure = figure_of(9.5, 1.4 + 0.36 * len(table))
     place = np.arange(len(table))
     panels = [("size", "customers", BLUE), ("sum", _unit("predicted revenue", currency), GREEN)]
     for number, (column, label, colour) in enumerate(panels):
@@ -158,9 +158,9 @@ def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "
         axes.set_xlabel(label)
         axes.xaxis.set_major_locator(_few_ticks())
         _money_axis(axes.xaxis)
-        _plain(axes)
+        plain(axes)
     figure.suptitle("Micro-segments: how many customers, how much predicted value")
-    return _png(figure)
+    return png_of(figure)
 
 
 def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
@@ -183,7 +183,7 @@ def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
     ).reindex(index=names, columns=names, fill_value=0)
     numbers = counts.to_numpy(dtype=float)
     shares = numbers / np.maximum(numbers.sum(axis=1, keepdims=True), 1.0)  # (from, to)
-    figure = _figure(1.0 * len(names) + 2.6, 0.62 * len(names) + 2.0)
+    figure = figure_of(1.0 * len(names) + 2.6, 0.62 * len(names) + 2.0)
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in np.argwhere(numbers > 0):
@@ -207,7 +207,7 @@ def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
     axes.set_xlabel("stage after")
     axes.set_ylabel("stage before (customers)")
     axes.set_title("Where customers of each stage went" + (f", {period}" if period else ""))
-    return _png(figure)
+    return png_of(figure)
 
 
 def pit_png(pit: pd.DataFrame) -> bytes:
@@ -220,7 +220,7 @@ def pit_png(pit: pd.DataFrame) -> bytes:
     """
     table = pit if "slice" in pit.columns else pit.assign(slice="all")
     slices = sorted(table["slice"].unique())
-    figure = _figure(3.4 * max(1, len(slices)), 3.4)
+    figure = figure_of(3.4 * max(1, len(slices)), 3.4)
     for number, name in enumerate(slices):
         values = table.loc[table["slice"] == name, "pit"].dropna().to_numpy(dtype=float)
         axes = figure.add_subplot(1, len(slices), number + 1)
@@ -236,26 +236,29 @@ def pit_png(pit: pd.DataFrame) -> bytes:
         )
         axes.set_xlabel("randomised PIT")
         axes.set_ylabel("density" if number == 0 else "")
-        _plain(axes)
+        plain(axes)
     figure.suptitle("Calibration: bars on the line mean honest intervals")
-    return _png(figure)
+    return png_of(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure in the common look, inches."""
     # Figure instead of pyplot: no global state, so runs in threads cannot draw on each other.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
     buffer = BytesIO()
     # Without the software stamp the same data gives the same bytes on every patch release.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """No frame above and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
 
 

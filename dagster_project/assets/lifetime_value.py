@@ -84,23 +84,29 @@ def customer_ltv(
             )
             for quantity in ("orders", "revenue")
         }
-        settings = config.lifetime_value.model_dump(exclude={"refit_after_days"})
+        corrections = backtesting.published_recalibration(warehouse, as_of)
+        settings = config.lifetime_value.model_dump(exclude={"refit_after_days", "families"})
         step = step_for(
             warehouse,
             CUSTOMER_LTV.full_name,
             as_of,
             [("dbt_features", as_of)],
-            [version, status, misses, settings],
+            [version, status, misses, corrections.to_dict("records"), settings],
             code_hash(*CODE, backtesting.__name__, __name__),
         )
         if not begin(context, warehouse, step):
             yield from results(tables, None)
             return
+        from models_py.lifetime_value import Recalibration
+
         model = load_model(warehouse, version, config)
+        recalibration = Recalibration.from_frame(corrections)
         totals: list[Totals] = []
 
         def predict(batch: pd.DataFrame) -> dict[str, pd.DataFrame]:
-            value, batch_totals = model.predict_with_totals(batch, as_of)
+            value, batch_totals = model.predict_with_totals(
+                batch, as_of, recalibration=recalibration
+            )
             totals.append(batch_totals)
             context.log.info("%s customers predicted", sum(t.customers_count for t in totals))
             value["interval_status"] = value["horizon_days"].map(status)

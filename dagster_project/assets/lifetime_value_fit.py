@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from dagster_project.backtesting import selected_family
 from dagster_project.config import Config
 from dagster_project.lineage import (
     asset_spec,
@@ -68,7 +69,7 @@ def _folder(config: Config, as_of: dt.date) -> Path:
 
 
 def _settings(config: Config) -> dict[str, object]:
-    return config.lifetime_value.model_dump(exclude={"refit_after_days"})
+    return config.lifetime_value.model_dump(exclude={"refit_after_days", "families"})
 
 
 @dg.asset(
@@ -92,7 +93,12 @@ def lifetime_value_statistics(
     folder.mkdir(parents=True, exist_ok=True)
     with clientela.warehouse() as warehouse:
         step = step_for(
-            warehouse, MODEL, as_of, [("dbt_features", as_of)], _settings(config), code_hash(*CODE)
+            warehouse,
+            MODEL,
+            as_of,
+            [("dbt_features", as_of)],
+            [_settings(config), selected_family(warehouse, as_of, config.lifetime_value.families)],
+            code_hash(*CODE),
         )
         due = is_refit_due(
             context,
@@ -103,7 +109,8 @@ def lifetime_value_statistics(
             config.lifetime_value.refit_after_days,
             _settings(config),
         )
-        request = {"is_due": due, "fingerprint": step.fingerprint}
+        family = selected_family(warehouse, as_of, config.lifetime_value.families)
+        request = {"is_due": due, "fingerprint": step.fingerprint, "purchase_model": family}
         if due:
             purchases = warehouse.frame(PURCHASE_GROUPS, [as_of])
             spend = warehouse.frame(SPEND_GROUPS, [as_of])
@@ -133,7 +140,8 @@ def lifetime_value_draws(
     """Sample purchases and spend; no connection and no pool."""
     config = clientela.config
     folder = _folder(config, dt.date.fromisoformat(context.partition_key))
-    if not json.loads((folder / "request.json").read_text())["is_due"]:
+    request = json.loads((folder / "request.json").read_text())
+    if not request["is_due"]:
         return dg.MaterializeResult(metadata={"unchanged": True})
     from models_py.lifetime_value import LifetimeValue, Sampling
 
@@ -141,6 +149,7 @@ def lifetime_value_draws(
     model = LifetimeValue(
         settings.horizons_days,
         settings.annual_discount_rate,
+        purchase_model=request["purchase_model"],
         draws_kept=settings.prediction_draws,
         sampling=Sampling(
             settings.inference, draws=settings.draws, tune=settings.tune, chains=settings.chains

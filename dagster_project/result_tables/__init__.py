@@ -24,6 +24,7 @@ from dagster_project.result_tables.lifetime_value import (
     CUSTOMER_LTV,
     LTV_BACKTESTS,
     LTV_CALIBRATION,
+    LTV_RECALIBRATION,
     PORTFOLIO_LTV,
 )
 from dagster_project.result_tables.models import (
@@ -62,6 +63,7 @@ __all__ = [
     "LEDGER_EVENTS",
     "LTV_BACKTESTS",
     "LTV_CALIBRATION",
+    "LTV_RECALIBRATION",
     "MICROSEGMENTS",
     "MICROSEGMENT_LINEAGE",
     "MICROSEGMENT_PROFILES",
@@ -100,6 +102,7 @@ RESULT_TABLES: dict[str, ResultTable] = {
         PORTFOLIO_LTV,
         LTV_BACKTESTS,
         LTV_CALIBRATION,
+        LTV_RECALIBRATION,
         CUSTOMER_LIFECYCLE,
         CUSTOMER_LAYER_CLUSTERS,
         CUSTOMER_MICROSEGMENTS,

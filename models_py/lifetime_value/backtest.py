@@ -61,7 +61,8 @@ def evaluate(
     Returns
     -------
     DataFrame
-        One row per customer and horizon found in `outcomes`: customer_id, horizon_days, x; for
+        One row per customer and horizon found in `outcomes`: customer_id, horizon_days, x,
+        recency_days (since the last purchase); for
         orders and revenue ``realised_``, ``predicted_`` (mean), ``_p025`` to ``_p975``, ``_crps``
         and ``_pit``; purchase_probability and alive_probability.
 
@@ -115,6 +116,7 @@ def evaluate(
             "customer_id": np.repeat(histories.customer_id, used.size),
             "horizon_days": np.tile(horizons[used], len(index)),
             "x": np.repeat(histories.x, used.size),
+            "recency_days": np.repeat((histories.T - histories.t_x) * 7.0, used.size),
             **table,
         }
     )

@@ -133,8 +133,8 @@ class GradientBoosting:
             self._models[quantity] = (
                 HistGradientBoostingRegressor(
                     loss="poisson",
-                    max_iter=200,
-                    learning_rate=0.05,
+                    max_iter=100,
+                    learning_rate=0.1,
                     early_stopping=True,  # a tenth held out; else it learns the noise by heart
                     random_state=self.random_state,
                 ).fit(inputs, target)
