@@ -16,6 +16,7 @@ from dagster_project.warehouse import Warehouse
 MAX_ORIGINS = 12
 CALIBRATION_TOLERANCE = 0.03
 NOMINAL = 0.9
+WORSE = "significantly worse than by the baseline"
 STATUS_SLICES = ("all", "repeat_buyers", "top_decile")
 
 BATCH_COLUMNS = (
@@ -219,10 +220,25 @@ def worse_than(warehouse: Warehouse, as_of_date: dt.date) -> list[str]:
         [as_of_date],
     ).fetchall()
     return [
-        f"{metric.removesuffix('_crps_gain_high')} over {horizon} days are forecast significantly "
-        f"worse than by the baseline {baseline} (CRPS, upper bound of the gain {value:.4g})"
+        f"{metric.removesuffix('_crps_gain_high')} over {horizon} days forecast {WORSE} "
+        f"{baseline} (CRPS, upper bound of the gain {value:.4g})"
         for horizon, baseline, metric, value in rows
     ]
+
+
+def judged_version(warehouse: Warehouse, as_of_date: dt.date) -> str | None:
+    """The fit of this very date that a backtest is to judge, or has judged before; None without.
+
+    A fit that a backtest rejected is found again, so that a second run of the date leaves the
+    evidence where it is.
+    """
+    found = warehouse.scalar(
+        "select model_version_id from models.model_versions where model = 'lifetime_value' "
+        "and data_end_date = ? and (status = 'promoted' or contains(rejected_because, ?)) "
+        "order by status = 'promoted' desc, model_version_id limit 1",
+        [as_of_date, WORSE],
+    )
+    return None if found is None else str(found)
 
 
 def reject(warehouse: Warehouse, version: str, reasons: Sequence[str]) -> bool:

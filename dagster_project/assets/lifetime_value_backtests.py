@@ -81,6 +81,8 @@ def ltv_backtests(
     extra: dict[str, dict[str, object]] = {}
     with clientela.warehouse() as warehouse:
         version, fitted_on = version_in_force(warehouse, MODEL, as_of)
+        if judged := backtesting.judged_version(warehouse, as_of):
+            version, fitted_on = judged, as_of
         due = backtesting.is_due(warehouse, as_of, fitted_on, horizons)
         origins = backtesting.origins(warehouse, as_of) if due else []
         versions = {day: version_in_force(warehouse, MODEL, day) for day in origins}

@@ -128,3 +128,11 @@ def test_bootstrap_spread_is_that_of_a_mean_and_origins_widen_it():
     assert mean[0] == pytest.approx(one.mean() + 1.5)
     # Two origins 3 apart: the mean of two draws of them has a standard deviation of 1.06.
     assert drawn.std() == pytest.approx(1.5 / np.sqrt(2), rel=0.1)
+
+
+def test_an_origin_drawn_twice_counts_twice():
+    # Means 0, 0 and 3: three draws with replacement have a standard deviation of sqrt(2 / 3).
+    origins = [np.zeros((50, 1)), np.zeros((50, 1)), np.full((50, 1), 3.0)]
+    _, drawn = measures.better_by(origins, random_state=6)
+    assert drawn.std() == pytest.approx(np.sqrt(2 / 3), rel=0.06)
+    assert set(np.unique(drawn.round(6))) == {0.0, 1.0, 2.0, 3.0}

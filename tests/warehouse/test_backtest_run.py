@@ -217,6 +217,9 @@ def test_a_version_worse_than_a_baseline_is_rejected_with_the_reason(found, ware
     )
     assert list(stored["status"]) == ["rejected", "promoted"]
     assert stored["rejected_because"][0] == reasons[0]
+    # A second run of that date finds the same fit to judge, and a date without a fit finds none.
+    assert backtesting.judged_version(warehouse, TODAY) == "new"
+    assert backtesting.judged_version(warehouse, bad_day) is None
 
 
 def test_a_backtest_without_origins_writes_nothing(warehouse, model):
