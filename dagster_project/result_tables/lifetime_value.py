@@ -124,7 +124,7 @@ LTV_RECALIBRATION = ResultTable(
     (
         AS_OF,
         HORIZON,
-        ("quantity", "VARCHAR", "orders or revenue (present value follows revenue)."),
+        ("quantity", "VARCHAR", "orders or revenue (present value and margin follow revenue)."),
         ("customer_group", "VARCHAR", "top (of predicted value), repeat or one_time."),
         ("nominal_level", "DOUBLE", "The quantile that is meant."),
         ("adjusted_level", "DOUBLE", "The quantile of raw draws that is published for it."),

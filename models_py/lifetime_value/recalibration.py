@@ -29,7 +29,12 @@ COLUMNS = (
 _QUANTITIES = ("orders", "revenue")
 _SHRINKAGE = 100.0
 # What each published quantity is corrected by.
-_SAME_AS = {"orders": "orders", "revenue": "revenue", "present_value": "revenue"}
+_SAME_AS = {
+    "orders": "orders",
+    "revenue": "revenue",
+    "present_value": "revenue",
+    "margin": "revenue",
+}
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class Recalibration:
         Parameters
         ----------
         draws : mapping of str to ndarray (customer, horizon, draw)
-            orders, revenue, present_value or some of them.
+            orders, revenue, present_value, margin or some of them.
         x : ndarray (customer,)
         revenue_mean : ndarray (customer, horizon)
         horizons_days : sequence of int
@@ -185,7 +190,9 @@ class Recalibration:
         self, futures: Futures, x: np.ndarray, horizons_days: Sequence[int]
     ) -> dict[str, np.ndarray]:
         """`summarise` the simulated futures of customers with `x` repeat purchases."""
-        draws = {name: getattr(futures, name) for name in _SAME_AS}
+        # Margin is there only where it is modelled.
+        known = {name: getattr(futures, name, None) for name in _SAME_AS}
+        draws = {name: values for name, values in known.items() if values is not None}
         return self.summarise(draws, x, futures.revenue_mean, horizons_days)
 
     def _level(

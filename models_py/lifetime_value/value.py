@@ -162,7 +162,11 @@ class LifetimeValue:
         return model
 
     def predict(
-        self, batch: pd.DataFrame, as_of_date: dt.date, interval_status: str = "uncalibrated"
+        self,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
+        interval_status: str = "uncalibrated",
+        recalibration: Recalibration | None = None,
     ) -> pd.DataFrame:
         """Predict each customer at each horizon.
 
@@ -177,6 +181,8 @@ class LifetimeValue:
         as_of_date : date
         interval_status : str
             What a backtest has found of these intervals; ``uncalibrated`` until one has.
+        recalibration : Recalibration, optional
+            Picks the quantiles of single customers; raw ones without.
 
         Returns
         -------
@@ -188,7 +194,7 @@ class LifetimeValue:
         ValueError
             For missing columns, prospects, repeated customers or another as-of date.
         """
-        return self.predict_with_totals(batch, as_of_date, interval_status)[0]
+        return self.predict_with_totals(batch, as_of_date, interval_status, recalibration)[0]
 
     def predict_totals(self, batch: pd.DataFrame, as_of_date: dt.date) -> Totals:
         """Sum simulated revenue and orders over the batch, draw by draw.
