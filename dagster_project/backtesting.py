@@ -1,48 +1,29 @@
 """Which past dates are tested, on what outcomes, and what the result says of today's intervals.
 
-Add here a rule about origins, horizons or status. Scores are computed in
-models_py/lifetime_value/backtest.py.
+Add here a rule about origins, horizons, status or verdict. Running a backtest is backtest_run.py,
+its scores are models_py/lifetime_value.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pandas as pd
 
-from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION
 from dagster_project.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from models_py.lifetime_value import LifetimeValue
 
 MAX_ORIGINS = 12
 CALIBRATION_TOLERANCE = 0.03
 NOMINAL = 0.9
+WORSE = "significantly worse than by the baseline"
+STATUS_SLICES = ("all", "repeat_buyers", "top_decile")
 
 BATCH_COLUMNS = (
     "customer_id, as_of_date, repeat_purchase_days_count, active_span_days, tenure_days, "
     "first_purchase_amount, repeat_purchase_amount, first_purchase_log_amount, "
     "purchase_log_amount_sum, observed_revenue_amount, observed_margin_amount"
 )
-# Net of an order as known at the end of the window: a later refund is not yet seen.
-OUTCOMES = """
-    with days as (
-        select customer_id, purchase_date, sum(revenue_amount) as revenue_amount
-        from marts.fct_revenue_ledger
-        where purchase_date > ? and purchase_date <= ? and event_date <= ?
-        group by customer_id, purchase_date having sum(revenue_amount) > 0
-    )
-    select features.customer_id, cast(? as integer) as horizon_days,
-        count(days.purchase_date) as realised_orders_count,
-        coalesce(cast(sum(days.revenue_amount) as double), 0) as realised_revenue_amount
-    from marts.fct_customer_features as features
-    left join days on days.customer_id = features.customer_id
-    where features.as_of_date = ? and features.purchase_days_count > 0
-    group by features.customer_id order by features.customer_id
-"""
 
 
 def batch_sql(as_of_date: dt.date) -> str:
@@ -88,37 +69,26 @@ def is_due(
     )
 
 
-def run(
-    warehouse: Warehouse,
-    as_of_date: dt.date,
-    versions: dict[dt.date, str],
-    load: Callable[[str], LifetimeValue],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score every origin at every horizon whose outcome window has ended.
+def plan(
+    origins: Sequence[dt.date], as_of_date: dt.date, horizons_days: Sequence[int]
+) -> dict[int, dict[dt.date, str]]:
+    """Origins of each horizon whose outcome windows have ended and do not overlap, and their role.
 
-    Returns
-    -------
-    (DataFrame, DataFrame)
-        Rows of predictions.ltv_backtests and predictions.ltv_calibration; empty without origins.
+    The earliest third is S, where the family is selected, the next third R, where intervals are
+    recalibrated, the others O, where everything is reported: later than what was chosen by, and on
+    outcomes that no choice has seen. With two there is no S, with one nothing but O.
     """
-    from models_py.lifetime_value import evaluate, score
-
-    scores = [pd.DataFrame(columns=LTV_BACKTESTS.column_names)]
-    calibration = [pd.DataFrame(columns=LTV_CALIBRATION.column_names)]
-    for origin, version in versions.items():
-        model = load(version)
-        horizons = [h for h in model.horizons_days if origin + dt.timedelta(days=h) <= as_of_date]
-        if not horizons:
-            continue
-        outcomes = pd.concat([_outcomes(warehouse, origin, horizon) for horizon in horizons])
-        evaluated = evaluate(model, warehouse.frame(batch_sql(origin)), outcomes, origin)
-        metrics, levels = score(evaluated, as_of_date, origin, model.purchase_model)
-        metrics = pd.concat([metrics, _totals(evaluated, as_of_date, origin, model.purchase_model)])
-        scores.append(metrics.assign(model_version_id=version))
-        calibration.append(levels.assign(model_version_id=version))
-    filled = [frame for frame in scores if len(frame)] or scores
-    levels_filled = [frame for frame in calibration if len(frame)] or calibration
-    return pd.concat(filled, ignore_index=True), pd.concat(levels_filled, ignore_index=True)
+    planned = {}
+    for horizon in horizons_days:
+        ended = {day for day in origins if day + dt.timedelta(days=horizon) <= as_of_date}
+        chosen = sorted(_not_overlapping(ended, horizon, as_of_date))
+        third = len(chosen) // 3
+        learn = max(third, 1) if len(chosen) > 1 else 0
+        planned[horizon] = {
+            day: "S" if number < third else "R" if number < third + learn else "O"
+            for number, day in enumerate(chosen)
+        }
+    return planned
 
 
 def interval_status(
@@ -126,34 +96,45 @@ def interval_status(
 ) -> dict[int, str]:
     """calibrated, uncalibrated or extrapolated, per horizon, by the latest backtest known then.
 
-    Calibrated: over origins whose windows do not overlap, the randomised PIT of revenue is in
-    (0.05, 0.95) for 87 to 93 % of all customers, of repeat buyers and of the top decile alike.
-    Everyone together would hide much: where most buy nothing, a forecast that is twice too high
-    still looks right.
+    Calibrated: over origins O, whose windows do not overlap, the randomised PIT of revenue, after
+    the correction learned on R where there was one, is in (0.05, 0.95) for 87 to 93 % of all
+    customers, of repeat buyers and of the top decile alike. Everyone together would hide much:
+    where most buy nothing, a forecast that is twice too high still looks right.
     """
     rows = warehouse.connection.execute(
         "with latest as (select max(as_of_date) as as_of_date from predictions.ltv_calibration "
         "where as_of_date <= ?) "
-        "select horizon_days, origin_date, slice, pit_coverage, customers_count "
+        "select horizon_days, origin_date, slice, "
+        "coalesce(recalibrated_pit_coverage, pit_coverage), customers_count "
         "from predictions.ltv_calibration join latest using (as_of_date) "
-        "where quantity = 'revenue' and nominal_level = ? order by all",
-        [as_of_date, NOMINAL],
+        "where quantity = 'revenue' and nominal_level = ? and slice in (?, ?, ?) "
+        "and coalesce(role, 'O') = 'O' and coalesce(is_in_force, true) order by all",
+        [as_of_date, NOMINAL, *STATUS_SLICES],
     ).fetchall()
     status = {}
     for horizon in horizons_days:
         tested = [row[1:] for row in rows if row[0] == horizon]
         chosen = _not_overlapping({origin for origin, *_ in tested}, horizon, as_of_date)
-        coverage = {
-            name: _weighted([row[2:] for row in tested if row[0] in chosen and row[1] == name])
-            for name in sorted({row[1] for row in tested})
-        }
-        if not coverage:
-            status[horizon] = "extrapolated"
-        elif all(abs(share - NOMINAL) <= CALIBRATION_TOLERANCE for share in coverage.values()):
-            status[horizon] = "calibrated"
-        else:
-            status[horizon] = "uncalibrated"
+        status[horizon] = status_of([row for row in tested if row[0] in chosen])
     return status
+
+
+def status_of(rows: Sequence[tuple[dt.date, str, float, int]]) -> str:
+    """What PIT coverage at the nominal 90 % says.
+
+    Parameters
+    ----------
+    rows
+        Origin O, slice, share inside, customers.
+    """
+    coverage = {
+        name: _weighted([row[2:] for row in rows if row[1] == name])
+        for name in sorted({row[1] for row in rows})
+    }
+    if not coverage:
+        return "extrapolated"
+    is_good = all(abs(share - NOMINAL) <= CALIBRATION_TOLERANCE for share in coverage.values())
+    return "calibrated" if is_good else "uncalibrated"
 
 
 def past_blocks(
@@ -204,28 +185,81 @@ def _weighted(shares: list[tuple[float, int]]) -> float:
     return sum(share * count for share, count in shares) / sum(count for _, count in shares)
 
 
-def _outcomes(warehouse: Warehouse, origin: dt.date, horizon: int) -> pd.DataFrame:
-    end = origin + dt.timedelta(days=horizon)
-    return warehouse.frame(OUTCOMES, [origin, end, end, horizon, origin])
+def published_recalibration(warehouse: Warehouse, as_of_date: dt.date) -> pd.DataFrame:
+    """The corrections that intervals of a date are published with, by the latest backtest known.
+
+    Rows of predictions.ltv_recalibration; none before the first backtest, when quantiles are raw.
+    """
+    return warehouse.frame(
+        "select horizon_days, quantity, customer_group, nominal_level, adjusted_level, "
+        "top_from_amount, customers_count from predictions.ltv_recalibration where as_of_date = "
+        "(select max(as_of_date) from predictions.ltv_recalibration where as_of_date <= ?) "
+        "order by all",
+        [as_of_date],
+    )
 
 
-def _totals(
-    evaluated: pd.DataFrame, as_of_date: dt.date, origin: dt.date, model: str
-) -> pd.DataFrame:
-    """Actual and predicted totals over everyone, per horizon, as rows of the backtest table."""
-    totals = evaluated.groupby("horizon_days").agg(
-        orders_actual_total=("realised_orders", "sum"),
-        orders_predicted_total=("predicted_orders", "sum"),
-        revenue_actual_total=("realised_revenue", "sum"),
-        revenue_predicted_total=("predicted_revenue", "sum"),
-        customers_count=("customer_id", "size"),
+def selected_family(warehouse: Warehouse, as_of_date: dt.date, families: Sequence[str]) -> str:
+    """The family that the latest backtest before a date selected, else the first of config.yml."""
+    found = warehouse.scalar(
+        "select model from predictions.ltv_backtests where metric = 'family_selected' "
+        "and value = 1 and as_of_date < ? order by as_of_date desc, model limit 1",
+        [as_of_date],
     )
-    rows = totals.reset_index().melt(
-        ["horizon_days", "customers_count"], var_name="metric", value_name="value"
+    return str(found) if found in families else families[0]
+
+
+def worse_than(warehouse: Warehouse, as_of_date: dt.date) -> list[str]:
+    """What the backtest of a date says against the model, in words; empty when nothing does.
+
+    A baseline whose CRPS on origins O is significantly lower, in orders or in revenue.
+    """
+    rows = warehouse.connection.execute(
+        "select horizon_days, model, metric, value from predictions.ltv_backtests "
+        "where as_of_date = ? and ends_with(metric, '_crps_gain_high') and value < 0 order by all",
+        [as_of_date],
+    ).fetchall()
+    return [
+        f"{metric.removesuffix('_crps_gain_high')} over {horizon} days forecast {WORSE} "
+        f"{baseline} (CRPS, upper bound of the gain {value:.4g})"
+        for horizon, baseline, metric, value in rows
+    ]
+
+
+def judged_version(warehouse: Warehouse, as_of_date: dt.date) -> str | None:
+    """The fit of this very date that a backtest is to judge, or has judged before; None without.
+
+    A fit that a backtest rejected is found again, so that a second run of the date leaves the
+    evidence where it is.
+    """
+    found = warehouse.scalar(
+        "select model_version_id from models.model_versions where model = 'lifetime_value' "
+        "and data_end_date = ? and (status = 'promoted' or contains(rejected_because, ?)) "
+        "order by status = 'promoted' desc, model_version_id limit 1",
+        [as_of_date, WORSE],
     )
-    return rows.assign(
-        as_of_date=pd.Timestamp(as_of_date),
-        origin_date=pd.Timestamp(origin),
-        slice="all",
-        model=model,
+    return None if found is None else str(found)
+
+
+def reject(warehouse: Warehouse, version: str, reasons: Sequence[str]) -> bool:
+    """Take a version out of force for what a backtest found, if an earlier one can serve instead.
+
+    Returns
+    -------
+    bool
+        False when there is no earlier one: then this one stays, for lack of a better.
+    """
+    earlier = warehouse.scalar(
+        "select count(*) from models.model_versions as earlier, models.model_versions as this "
+        "where this.model_version_id = ? and earlier.model = this.model "
+        "and earlier.status = 'promoted' and earlier.data_end_date < this.data_end_date",
+        [version],
     )
+    if not earlier:
+        return False
+    warehouse.connection.execute(
+        "update models.model_versions set status = 'rejected', rejected_because = ? "
+        "where model_version_id = ?",
+        ["; ".join(reasons), version],
+    )
+    return True

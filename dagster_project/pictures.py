@@ -58,7 +58,7 @@ def posterior_png(draws: pd.DataFrame) -> bytes:
     ]
     columns = min(4, max(1, len(groups)))
     rows = max(1, -(-len(groups) // columns))
-    figure = _figure(3.0 * columns, 2.5 * rows + 0.6)
+    figure = figure_of(3.0 * columns, 2.5 * rows + 0.6)
     for number, (name, values) in enumerate(groups):
         axes = figure.add_subplot(rows, columns, number + 1)
         low, high = np.quantile(values, [0.05, 0.95])
@@ -68,9 +68,9 @@ def posterior_png(draws: pd.DataFrame) -> bytes:
         axes.set_title(f"{name}\n{values.mean():.3g}  ({low:.3g} to {high:.3g})", fontsize=9)
         axes.set_yticks([])
         axes.xaxis.set_major_locator(_few_ticks())
-        _plain(axes)
+        plain(axes)
     figure.suptitle("Posterior of the parameters: mean (line) and 90 % interval (band)")
-    return _png(figure)
+    return png_of(figure)
 
 
 def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
@@ -83,7 +83,7 @@ def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
         _p75, _p95; optional interval_status.
     """
     table = portfolio.sort_values("horizon_days")
-    figure = _figure(7.0, 4.2)
+    figure = figure_of(7.0, 4.2)
     axes = figure.add_subplot()
     place = np.arange(len(table))
     numbers = {
@@ -96,7 +96,7 @@ def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     )
     axes.plot(place, numbers["mean"], "o", color=ORANGE, markersize=7, label="mean")
     for x, mean in zip(place, numbers["mean"], strict=True):
-        axes.annotate(_short(mean), (x, mean), xytext=(11, -4), textcoords="offset points")
+        axes.annotate(short(mean), (x, mean), xytext=(11, -4), textcoords="offset points")
     labels = [f"{days} days" for days in table["horizon_days"]]
     if "interval_status" in table.columns:
         pairs = zip(labels, table["interval_status"], strict=True)
@@ -104,12 +104,12 @@ def lifetime_value_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     axes.set_xticks(place, labels)
     axes.set_xlim(-0.5, len(table) - 0.3)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(_unit("predicted revenue", currency))
+    axes.set_ylabel(unit_of("predicted revenue", currency))
     axes.set_title("Predicted value of today's customers, by horizon")
     axes.legend(frameon=False, loc="upper left")
-    _money_axis(axes.yaxis)
-    _plain(axes)
-    return _png(figure)
+    money_axis(axes.yaxis)
+    plain(axes)
+    return png_of(figure)
 
 
 def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "") -> bytes:
@@ -136,9 +136,9 @@ def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "
         }
         table = pd.concat([table.iloc[: MAX_SEGMENTS - 1], pd.DataFrame([others])])
     table = table.iloc[::-1]
-    figure = _figure(9.5, 1.4 + 0.36 * len(table))
+    figure = figure_of(9.5, 1.4 + 0.36 * len(table))
     place = np.arange(len(table))
-    panels = [("size", "customers", BLUE), ("sum", _unit("predicted revenue", currency), GREEN)]
+    panels = [("size", "customers", BLUE), ("sum", unit_of("predicted revenue", currency), GREEN)]
     for number, (column, label, colour) in enumerate(panels):
         axes = figure.add_subplot(1, 2, number + 1)
         lengths = table[column].to_numpy(dtype=float)
@@ -146,7 +146,7 @@ def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "
         share = lengths / lengths.sum() if lengths.sum() > 0 else np.zeros(len(lengths))
         for y, length, part in zip(place, lengths, share, strict=True):
             axes.annotate(
-                f"{length:,.0f} ({part:.0%})" if number == 0 else f"{_short(length)} ({part:.0%})",
+                f"{length:,.0f} ({part:.0%})" if number == 0 else f"{short(length)} ({part:.0%})",
                 (max(length, 0.0), y),
                 xytext=(4, 0),
                 textcoords="offset points",
@@ -157,10 +157,10 @@ def segments_png(catalogue: pd.DataFrame, value: pd.DataFrame, currency: str = "
         axes.set_yticks(place, list(table["name"]) if number == 0 else [""] * len(table))
         axes.set_xlabel(label)
         axes.xaxis.set_major_locator(_few_ticks())
-        _money_axis(axes.xaxis)
-        _plain(axes)
+        money_axis(axes.xaxis)
+        plain(axes)
     figure.suptitle("Micro-segments: how many customers, how much predicted value")
-    return _png(figure)
+    return png_of(figure)
 
 
 def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
@@ -183,7 +183,7 @@ def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
     ).reindex(index=names, columns=names, fill_value=0)
     numbers = counts.to_numpy(dtype=float)
     shares = numbers / np.maximum(numbers.sum(axis=1, keepdims=True), 1.0)  # (from, to)
-    figure = _figure(1.0 * len(names) + 2.6, 0.62 * len(names) + 2.0)
+    figure = figure_of(1.0 * len(names) + 2.6, 0.62 * len(names) + 2.0)
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in np.argwhere(numbers > 0):
@@ -207,7 +207,7 @@ def migration_png(transitions: pd.DataFrame, period: str = "") -> bytes:
     axes.set_xlabel("stage after")
     axes.set_ylabel("stage before (customers)")
     axes.set_title("Where customers of each stage went" + (f", {period}" if period else ""))
-    return _png(figure)
+    return png_of(figure)
 
 
 def pit_png(pit: pd.DataFrame) -> bytes:
@@ -220,7 +220,7 @@ def pit_png(pit: pd.DataFrame) -> bytes:
     """
     table = pit if "slice" in pit.columns else pit.assign(slice="all")
     slices = sorted(table["slice"].unique())
-    figure = _figure(3.4 * max(1, len(slices)), 3.4)
+    figure = figure_of(3.4 * max(1, len(slices)), 3.4)
     for number, name in enumerate(slices):
         values = table.loc[table["slice"] == name, "pit"].dropna().to_numpy(dtype=float)
         axes = figure.add_subplot(1, len(slices), number + 1)
@@ -236,26 +236,29 @@ def pit_png(pit: pd.DataFrame) -> bytes:
         )
         axes.set_xlabel("randomised PIT")
         axes.set_ylabel("density" if number == 0 else "")
-        _plain(axes)
+        plain(axes)
     figure.suptitle("Calibration: bars on the line mean honest intervals")
-    return _png(figure)
+    return png_of(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure in the common look, inches."""
     # Figure instead of pyplot: no global state, so runs in threads cannot draw on each other.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
     buffer = BytesIO()
     # Without the software stamp the same data gives the same bytes on every patch release.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """No frame above and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -265,17 +268,17 @@ def _few_ticks() -> object:
     return MaxNLocator(4)
 
 
-def _money_axis(axis: object) -> None:
+def money_axis(axis: object) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda number, _: _short(number)))  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))  # type: ignore[attr-defined]
 
 
-def _unit(what: str, currency: str) -> str:
+def unit_of(what: str, currency: str) -> str:
     return f"{what} ({currency})" if currency else what
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
             return f"{number / size:.3g} {letter}"

@@ -14,13 +14,13 @@ from dagster_project.pictures import (
     GREEN,
     INK,
     ORANGE,
-    _figure,
-    _money_axis,
-    _plain,
-    _png,
-    _short,
-    _unit,
+    figure_of,
     markdown,
+    money_axis,
+    plain,
+    png_of,
+    short,
+    unit_of,
 )
 
 MAX_COHORTS = 12
@@ -52,12 +52,12 @@ def change_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
         is shown.
     """
     known = portfolio[portfolio["previous_revenue_amount"].notna()].sort_values("horizon_days")
-    figure = _figure(7.0, 3.8)
+    figure = figure_of(7.0, 3.8)
     axes = figure.add_subplot()
     if known.empty:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "No slice before this one to compare with.", ha="center", color=INK)
-        return _png(figure)
+        return png_of(figure)
     row = known.iloc[-1]
     start = float(row["previous_revenue_amount"])
     parts = np.array([float(row[name]) for name in STEPS])
@@ -74,9 +74,9 @@ def change_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     levels = [start, *ends, ends[-1]]
     for x, level in enumerate(levels[:-1]):
         axes.plot([x - 0.4, x + 1.4], [level, level], color=INK, linewidth=0.8)
-    texts = [_short(start), *(f"{'+' if p >= 0 else '-'}{_short(abs(p))}" for p in parts)]
+    texts = [short(start), *(f"{'+' if p >= 0 else '-'}{short(abs(p))}" for p in parts)]
     tops = [start, *np.maximum(ends, ends - parts), ends[-1]]
-    for x, (text, top) in enumerate(zip([*texts, _short(ends[-1])], tops, strict=True)):
+    for x, (text, top) in enumerate(zip([*texts, short(ends[-1])], tops, strict=True)):
         axes.annotate(text, (x, top), xytext=(0, 4), textcoords="offset points", ha="center")
     low, high = min([start, *bottoms, ends[-1]]), max(tops)
     # From near the lowest level, or the parts would be slivers on two towers.
@@ -85,11 +85,11 @@ def change_png(portfolio: pd.DataFrame, currency: str = "") -> bytes:
     before = f"{pd.Timestamp(row['previous_as_of_date']):%Y-%m-%d}"
     axes.set_xticks(place, [before, *STEPS.values(), "today"])
     cut = "" if floor == 0 else "\n(axis does not begin at 0)"
-    axes.set_ylabel(_unit("predicted revenue", currency) + cut)
+    axes.set_ylabel(unit_of("predicted revenue", currency) + cut)
     axes.set_title(f"What moved the value of the next {int(row['horizon_days'])} days")
-    _money_axis(axes.yaxis)
-    _plain(axes)
-    return _png(figure)
+    money_axis(axes.yaxis)
+    plain(axes)
+    return png_of(figure)
 
 
 def cohort_png(cohorts: pd.DataFrame, currency: str = "") -> bytes:
@@ -108,7 +108,7 @@ def cohort_png(cohorts: pd.DataFrame, currency: str = "") -> bytes:
     keys = ["acquisition_month", "age_months", "horizon_days"]
     sums = table.groupby(keys)[["customers_count", "revenue", "future"]].sum().reset_index()
     months = sorted(sums["acquisition_month"].unique())[-MAX_COHORTS:]
-    figure = _figure(8.0, 4.4)
+    figure = figure_of(8.0, 4.4)
     axes = figure.add_subplot()
     from matplotlib import colormaps
 
@@ -129,11 +129,11 @@ def cohort_png(cohorts: pd.DataFrame, currency: str = "") -> bytes:
                 linestyle="--",
             )
     axes.set_xlabel("months since the first purchase (dashed: predicted)")
-    axes.set_ylabel(_unit("net revenue per customer", currency))
+    axes.set_ylabel(unit_of("net revenue per customer", currency))
     axes.set_ylim(bottom=0)
     axes.set_title("Value of cohorts by age")
     if months:
         axes.legend(frameon=False, fontsize=8, ncols=2)
-    _money_axis(axes.yaxis)
-    _plain(axes)
-    return _png(figure)
+    money_axis(axes.yaxis)
+    plain(axes)
+    return png_of(figure)

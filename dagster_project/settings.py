@@ -196,6 +196,11 @@ class LifetimeValueSettings(Settings):
     tune: Positive = 1000
     draws: Positive = 1000
     refit_after_days: Positive = 90
+    families: Annotated[
+        tuple[Literal["mbg_nbd", "bg_nbd", "pareto_nbd"], ...],
+        Field(min_length=1),
+        AfterValidator(distinct),
+    ] = ("mbg_nbd", "bg_nbd")
     random_state: Count = 20171231
     gates: SamplingGates = SamplingGates()
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from dagster_project.backtesting import selected_family
 from dagster_project.config import Config
+from dagster_project.fit_health import failed_gates, flat, inference, worst
 from dagster_project.lifetime_value_statistics import (
     OPTIONAL_PARTS,
     PURCHASE_GROUPS,
@@ -53,7 +55,7 @@ def _folder(config: Config, as_of: dt.date) -> Path:
 
 
 def _settings(config: Config) -> dict[str, object]:
-    return config.lifetime_value.model_dump(exclude={"refit_after_days"})
+    return config.lifetime_value.model_dump(exclude={"refit_after_days", "families"})
 
 
 @dg.asset(
@@ -77,7 +79,12 @@ def lifetime_value_statistics(
     folder.mkdir(parents=True, exist_ok=True)
     with clientela.warehouse() as warehouse:
         step = step_for(
-            warehouse, MODEL, as_of, [("dbt_features", as_of)], _settings(config), code_hash(*CODE)
+            warehouse,
+            MODEL,
+            as_of,
+            [("dbt_features", as_of)],
+            [_settings(config), selected_family(warehouse, as_of, config.lifetime_value.families)],
+            code_hash(*CODE),
         )
         due = is_refit_due(
             context,
@@ -88,9 +95,11 @@ def lifetime_value_statistics(
             config.lifetime_value.refit_after_days,
             _settings(config),
         )
+        family = selected_family(warehouse, as_of, config.lifetime_value.families)
         request = {
             "is_due": due,
             "fingerprint": step.fingerprint,
+            "purchase_model": family,
             "data_hash": recorded_fingerprint(warehouse, "dbt_features", as_of),
             "code_hash": code_hash(*CODE),
         }
@@ -125,7 +134,8 @@ def lifetime_value_draws(
     """Sample purchases and spend; no connection and no pool."""
     config = clientela.config
     folder = _folder(config, dt.date.fromisoformat(context.partition_key))
-    if not json.loads((folder / "request.json").read_text())["is_due"]:
+    request = json.loads((folder / "request.json").read_text())
+    if not request["is_due"]:
         return dg.MaterializeResult(metadata={"unchanged": True})
     from models_py.lifetime_value import LifetimeValue, Sampling
 
@@ -133,6 +143,7 @@ def lifetime_value_draws(
     model = LifetimeValue(
         settings.horizons_days,
         settings.annual_discount_rate,
+        purchase_model=request["purchase_model"],
         draws_kept=settings.prediction_draws,
         sampling=Sampling(
             settings.inference, draws=settings.draws, tune=settings.tune, chains=settings.chains
@@ -147,7 +158,7 @@ def lifetime_value_draws(
     draws.to_parquet(folder / "draws.parquet")
     (folder / "diagnostics.json").write_text(json.dumps(model.diagnostics_))
     picture = dg.MetadataValue.md(posterior_picture(draws))
-    return dg.MaterializeResult(metadata={"posterior": picture, **_flat(model.diagnostics_)})
+    return dg.MaterializeResult(metadata={"posterior": picture, **flat(model.diagnostics_)})
 
 
 def _optional_parts(folder: Path) -> dict[str, pd.DataFrame]:
@@ -204,7 +215,7 @@ def lifetime_value_version(
             from models_py.lifetime_value import stated_priors
 
             by_model = json.loads((folder / "diagnostics.json").read_text())
-            diagnostics, problems = _worst(by_model), _failed_gates(by_model, config)
+            diagnostics, problems = worst(by_model), failed_gates(by_model, config)
             sizes = {k: request[k] for k in ("customers_count", "groups_count")}
             draws = pd.read_parquet(folder / "draws.parquet")
             fit = Fit(
@@ -213,7 +224,7 @@ def lifetime_value_version(
                 request["fingerprint"],
                 draws,
                 problems,
-                diagnostics | sizes | {"inference": _inference(by_model)},
+                diagnostics | sizes | {"inference": inference(by_model)},
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
@@ -247,52 +258,3 @@ def lifetime_value_version(
             if name in diagnostics
         },
     )
-
-
-def _failed_gates(by_model: dict[str, dict[str, float]], config: Config) -> list[str]:
-    """What lies outside the gates of config.yml, in words."""
-    from models_py.posterior import failed_gates
-
-    limits = config.lifetime_value.gates
-    gates = {
-        "rhat_max": ("<=", limits.rhat_max),
-        "ess_bulk_min": (">=", limits.ess_min),
-        "ess_tail_min": (">=", limits.ess_min),
-        "ebfmi_min": (">=", limits.ebfmi_min),
-        "divergences": ("<=", limits.divergences_max),
-        "k_hat": ("<=", limits.k_hat_max),
-    }
-    return [
-        f"{model} {failure}"
-        for model, found in _sampled(by_model).items()
-        for failure in failed_gates(found, gates)
-    ]
-
-
-def _sampled(by_model: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The parts with draws of an unknown posterior: factors are drawn in closed form."""
-    return {k: v for k, v in by_model.items() if "k_hat" in v or "rhat_max" in v}
-
-
-def _worst(by_model: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The least healthy figure over the models of one fit that have it."""
-    names = sorted({name for found in by_model.values() for name in found})
-    worst = {
-        name: (min if name.endswith("_min") else max)(
-            found[name] for found in by_model.values() if name in found
-        )
-        for name in names
-    }
-    return {("k_hat_max" if name == "k_hat" else name): value for name, value in worst.items()}
-
-
-def _inference(by_model: dict[str, dict[str, float]]) -> str:
-    parts = {
-        model: "importance" if "k_hat" in found else "nuts"
-        for model, found in _sampled(by_model).items()
-    }
-    return ", ".join(f"{model}: {how}" for model, how in sorted(parts.items()))
-
-
-def _flat(by_model: dict[str, dict[str, float]]) -> dict[str, float]:
-    return {f"{model} {k}": v for model, found in by_model.items() for k, v in found.items()}

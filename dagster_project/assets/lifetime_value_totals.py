@@ -11,7 +11,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project import backtesting, cohorts, model_drift, portfolio_change, value_totals
-from dagster_project.assets.lifetime_value import load_model
+from dagster_project.assets.lifetime_value_backtests import load_model
 from dagster_project.assets.lifetime_value_fit import CODE, MODEL
 from dagster_project.config import Config
 from dagster_project.lineage import (

@@ -24,6 +24,7 @@ from dagster_project.result_tables.lifetime_value import (
     CUSTOMER_LTV,
     LTV_BACKTESTS,
     LTV_CALIBRATION,
+    LTV_RECALIBRATION,
 )
 from dagster_project.result_tables.models import (
     KPI_RECONCILIATION,
@@ -69,6 +70,7 @@ __all__ = [
     "LEDGER_EVENTS",
     "LTV_BACKTESTS",
     "LTV_CALIBRATION",
+    "LTV_RECALIBRATION",
     "MICROSEGMENTS",
     "MICROSEGMENT_LINEAGE",
     "MICROSEGMENT_LTV",
@@ -113,6 +115,7 @@ RESULT_TABLES: dict[str, ResultTable] = {
         COHORT_LTV,
         LTV_BACKTESTS,
         LTV_CALIBRATION,
+        LTV_RECALIBRATION,
         CUSTOMER_LIFECYCLE,
         CUSTOMER_LAYER_CLUSTERS,
         CUSTOMER_MICROSEGMENTS,

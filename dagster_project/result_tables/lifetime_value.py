@@ -46,6 +46,21 @@ CUSTOMER_LTV = ResultTable(
     ),
 )
 
+SLICE = (
+    "all, repeat_buyers (x > 0), one_time (x = 0), top_decile of predicted value, or "
+    "stage_<lifecycle stage at the origin>."
+)
+ROLE = (
+    "role",
+    "VARCHAR",
+    "S: family selected here; R: intervals recalibrated here; O: reported, nothing chosen by it.",
+)
+POPULATION = (
+    "population_count",
+    "BIGINT",
+    "Customers at the origin; where more than 20,000, those scored are a sample keyed by id.",
+)
+
 LTV_BACKTESTS = ResultTable(
     "predictions",
     "ltv_backtests",
@@ -54,12 +69,14 @@ LTV_BACKTESTS = ResultTable(
         AS_OF,
         ("origin_date", "DATE", "The date the forecast was made from."),
         HORIZON,
-        ("slice", "VARCHAR", "all, repeat_buyers (x > 0) or top_decile of predicted value."),
+        ("slice", "VARCHAR", SLICE),
         ("model", "VARCHAR", "The model or the naive baseline."),
         ("metric", "VARCHAR", "What is measured."),
         ("value", "DOUBLE", "The measure."),
         ("customers_count", "BIGINT", "Customers in the slice."),
         VERSION,
+        ROLE,
+        POPULATION,
     ),
 )
 
@@ -71,7 +88,7 @@ LTV_CALIBRATION = ResultTable(
         AS_OF,
         ("origin_date", "DATE", "The date the forecast was made from."),
         HORIZON,
-        ("slice", "VARCHAR", "all, repeat_buyers (x > 0) or top_decile of predicted value."),
+        ("slice", "VARCHAR", SLICE),
         ("model", "VARCHAR", "The model that made the intervals."),
         ("quantity", "VARCHAR", "orders or revenue."),
         ("nominal_level", "DOUBLE", "Nominal probability of the central interval."),
@@ -79,5 +96,31 @@ LTV_CALIBRATION = ResultTable(
         ("pit_coverage", "DOUBLE", "Share of randomised PIT values inside the central interval."),
         ("customers_count", "BIGINT", "Customers in the slice."),
         VERSION,
+        ROLE,
+        POPULATION,
+        (
+            "recalibrated_pit_coverage",
+            "DOUBLE",
+            "The same after the correction learned on origins R; NULL where none was.",
+        ),
+        ("level", "VARCHAR", "customer: intervals of single customers."),
+        ("is_in_force", "BOOLEAN", "False for a family that is compared but not used."),
+    ),
+)
+
+LTV_RECALIBRATION = ResultTable(
+    "predictions",
+    "ltv_recalibration",
+    "One row per as_of_date (of the test), horizon, quantity, customer group and nominal level.",
+    (
+        AS_OF,
+        HORIZON,
+        ("quantity", "VARCHAR", "orders or revenue (present value and margin follow revenue)."),
+        ("customer_group", "VARCHAR", "top (of predicted value), repeat or one_time."),
+        ("nominal_level", "DOUBLE", "The quantile that is meant."),
+        ("adjusted_level", "DOUBLE", "The quantile of raw draws that is published for it."),
+        ("top_from_amount", "DOUBLE", "Predicted revenue from which a customer is in top."),
+        ("customers_count", "BIGINT", "Customers that it was learned from."),
+        STATUS,
     ),
 )

@@ -4,12 +4,14 @@ Export here what callers outside the package use.
 Nothing here knows another model family, a clock or a connection.
 """
 
-from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
+from models_py.lifetime_value.backtest import evaluate, randomised_pit
 from models_py.lifetime_value.discrepancy import PastTotal, TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
 from models_py.lifetime_value.priors import stated_priors
+from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import LTV_COLUMNS, Totals
 from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.scores import score
 from models_py.lifetime_value.totals import GroupTotals
 from models_py.lifetime_value.value import LifetimeValue
 
@@ -18,6 +20,7 @@ __all__ = [
     "GroupTotals",
     "LifetimeValue",
     "PastTotal",
+    "Recalibration",
     "Sampling",
     "TotalDiscrepancy",
     "Totals",

@@ -1,49 +1,41 @@
 """Was it right? Predictions made at a past origin, held against what happened after it.
 
-Add here a measure that compares predictions with outcomes.
-Choosing origins and keeping outcomes out of the features is the pipeline's task; significance and
-gates belong to the checks that read these tables.
+Add here what is kept of each customer's forecast beside the outcome. Summaries of it are `scores`,
+single formulas `measures`; choosing origins and keeping outcomes out of the features is the
+pipeline's task.
 """
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from models_py import posterior
 from models_py.frames import LTV_OUTCOMES, require_columns, require_complete, to_float
+from models_py.lifetime_value import measures
 from models_py.lifetime_value.predictive import keyed_generator
 from models_py.lifetime_value.results import read_batch
 from models_py.lifetime_value.value import LifetimeValue
 
 QUANTITIES = ("orders", "revenue")
-NOMINAL_LEVELS = {0.5: ("p25", "p75"), 0.9: ("p05", "p95")}
+QUANTILE_LEVELS = {
+    "p025": 0.025,
+    "p05": 0.05,
+    "p10": 0.10,
+    "p25": 0.25,
+    "p50": 0.50,
+    "p75": 0.75,
+    "p90": 0.90,
+    "p95": 0.95,
+    "p975": 0.975,
+}
+SAMPLE_CUSTOMERS = 20_000
+TRACKING_DRAWS = 25
 _PIT_STREAM = 1
-
-BACKTEST_COLUMNS = (
-    "as_of_date",
-    "origin_date",
-    "horizon_days",
-    "slice",
-    "model",
-    "metric",
-    "value",
-    "customers_count",
-)
-CALIBRATION_COLUMNS = (
-    "as_of_date",
-    "origin_date",
-    "horizon_days",
-    "slice",
-    "model",
-    "quantity",
-    "nominal_level",
-    "observed_coverage",
-    "pit_coverage",
-    "customers_count",
-)
 
 
 def evaluate(
@@ -69,9 +61,10 @@ def evaluate(
     Returns
     -------
     DataFrame
-        One row per customer and horizon found in `outcomes`: customer_id, horizon_days, x; for
-        orders and revenue ``realised_``, ``predicted_`` (mean), ``_p05`` to ``_p95``,
-        ``naive_`` (rate x/T carried on, at the customer's mean amount) and ``_pit``.
+        One row per customer and horizon found in `outcomes`: customer_id, horizon_days, x,
+        recency_days (since the last purchase); for
+        orders and revenue ``realised_``, ``predicted_`` (mean), ``_p025`` to ``_p975``, ``_crps``
+        and ``_pit``; purchase_probability and alive_probability.
 
     Raises
     ------
@@ -105,28 +98,26 @@ def evaluate(
         for number, quantity in enumerate(QUANTITIES):
             draws = getattr(futures, quantity)[:, used]  # (customer, horizon, draw)
             actual = realised[quantity][start:stop]
-            below = (draws < actual[:, :, None]).sum(axis=2)
-            equal = (draws == actual[:, :, None]).sum(axis=2)
             part[f"realised_{quantity}"] = actual
             part[f"predicted_{quantity}"] = getattr(futures, f"{quantity}_mean")[:, used]
-            part |= posterior.quantiles(draws, quantity, axis=2)
-            part[f"{quantity}_pit"] = (below + lot[:, number, used] * (equal + 1)) / (
-                draws.shape[2] + 1
-            )
+            part |= {
+                f"{quantity}_{name}": measures.quantile(draws, level)
+                for name, level in QUANTILE_LEVELS.items()
+            }
+            part[f"{quantity}_crps"] = measures.crps(draws, actual)
+            part[f"{quantity}_pit"] = measures.randomised_pit(draws, actual, lot[:, number, used])
+        part["purchase_probability"] = futures.purchase_probability[:, used]
+        part["alive_probability"] = np.repeat(futures.alive_probability[:, None], used.size, axis=1)
         parts.append(part)
         start = stop
     table = {name: np.concatenate([part[name] for part in parts]).reshape(-1) for name in parts[0]}
-    rate = np.where(histories.T > 0, histories.x / np.maximum(histories.T, 1e-9), 0.0) / 7.0
-    amount = (histories.first + histories.repeat) / (histories.x + 1.0)
-    naive = rate[:, None] * horizons[used]
     return pd.DataFrame(
         {
             "customer_id": np.repeat(histories.customer_id, used.size),
             "horizon_days": np.tile(horizons[used], len(index)),
             "x": np.repeat(histories.x, used.size),
+            "recency_days": np.repeat((histories.T - histories.t_x) * 7.0, used.size),
             **table,
-            "naive_orders": naive.reshape(-1),
-            "naive_revenue": (naive * amount[:, None]).reshape(-1),
         }
     )
 
@@ -154,82 +145,82 @@ def randomised_pit(
     return evaluated[["customer_id", "horizon_days", "orders_pit", "revenue_pit"]]
 
 
-def score(
-    evaluated: pd.DataFrame, as_of_date: dt.date, origin_date: dt.date, model_name: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Summarise `evaluate` per horizon and slice.
+def keyed_sample(customer_id: pd.Series, size: int = SAMPLE_CUSTOMERS) -> np.ndarray:
+    """Which customers to score where there are many, (customer,) of bool.
 
-    Slices are ``all``, ``repeat_buyers`` (x > 0) and ``top_decile`` (of predicted revenue).
+    Those with the smallest hash of their id, so that the same customers are scored at every date
+    and whoever else is there; everyone when there are no more than `size`.
+    """
+    if len(customer_id) <= size:
+        return np.ones(len(customer_id), dtype=bool)
+    hashes = np.array(
+        [
+            int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, key=b"backtest").digest())
+            for key in customer_id.astype(str)
+        ],
+        dtype="uint64",
+    )
+    place = np.argpartition(hashes, size)[:size]
+    chosen = np.zeros(len(customer_id), dtype=bool)
+    chosen[place] = True
+    return chosen
+
+
+def with_other_settings(
+    model: LifetimeValue, horizons_days: Sequence[int], draws: int | None = None
+) -> LifetimeValue:
+    """The same fit with other horizons and, at most, `draws` of its draws, evenly spaced."""
+    other = copy.copy(model)
+    other.horizons_days = tuple(int(days) for days in horizons_days)
+    if draws is not None and draws < len(model.draws_):
+        kept = np.linspace(0, len(model.draws_) - 1, draws).round().astype(int)
+        other.draws_ = model.draws_.iloc[kept].reset_index(drop=True)
+    return other
+
+
+def expected_totals(
+    model: LifetimeValue, batch: pd.DataFrame, as_of_date: dt.date, horizons_days: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Expected totals over the batch up to each horizon, ``orders`` and ``revenue`` (horizon,).
+
+    From `TRACKING_DRAWS` draws: expectations need no simulated futures, and their spread over the
+    posterior is small beside what is missed.
+    """
+    light = with_other_settings(model, horizons_days, TRACKING_DRAWS)
+    sums = {name: np.zeros(len(horizons_days)) for name in QUANTITIES}
+    for futures in light.simulate(batch, as_of_date):
+        for name in QUANTITIES:
+            sums[name] += getattr(futures, f"{name}_mean").sum(axis=0)
+    return sums
+
+
+def weekly_tracking(
+    model: LifetimeValue,
+    batch: pd.DataFrame,
+    purchase_days_ahead: np.ndarray,
+    as_of_date: dt.date,
+    weeks: int,
+) -> pd.DataFrame:
+    """Cumulative purchases, week by week, expected and real.
 
     Parameters
     ----------
-    evaluated : DataFrame
-    as_of_date, origin_date : date
-        The run's date, and the past date that predictions were made at.
-    model_name : str
+    model : LifetimeValue
+    batch : DataFrame
+        The customers that are followed.
+    purchase_days_ahead : ndarray of int
+        Of every purchase of theirs after the origin, days since the origin (1 is the next day).
+    as_of_date : date
+    weeks : int
 
     Returns
     -------
-    (DataFrame, DataFrame)
-        `BACKTEST_COLUMNS` for predictions.ltv_backtests: metrics ``<quantity>_bias`` (predicted
-        total / actual total - 1), ``_mae``, ``_rmse``, ``_spearman`` for `model_name`, and the
-        first three and ``_spearman`` of models ``all_zero`` and ``naive_rate``; `spearman` is left
-        out where it is undefined. `CALIBRATION_COLUMNS` for predictions.ltv_calibration: raw
-        coverage of the interval, and the share of PIT between the same levels.
+    DataFrame
+        week (from 1), forecast, actual; cumulative.
     """
-    metrics, calibration = [], []
-    for horizon, rows in evaluated.groupby("horizon_days", sort=True):
-        for name, part in _slices(rows).items():
-            key = {
-                "as_of_date": pd.Timestamp(as_of_date),
-                "origin_date": pd.Timestamp(origin_date),
-                "horizon_days": horizon,
-                "slice": name,
-                "customers_count": len(part),
-            }
-            for quantity in QUANTITIES:
-                actual = part[f"realised_{quantity}"].to_numpy()
-                for model, forecast in (
-                    (model_name, part[f"predicted_{quantity}"].to_numpy()),
-                    ("naive_rate", part[f"naive_{quantity}"].to_numpy()),
-                    ("all_zero", np.zeros(len(part))),
-                ):
-                    for metric, value in _errors(forecast, actual).items():
-                        row = {"model": model, "metric": f"{quantity}_{metric}", "value": value}
-                        metrics.append(key | row)
-                pit = part[f"{quantity}_pit"].to_numpy()
-                for level, (low, high) in NOMINAL_LEVELS.items():
-                    tail = (1.0 - level) / 2.0
-                    inside = (part[f"{quantity}_{low}"] <= actual) & (
-                        actual <= part[f"{quantity}_{high}"]
-                    )
-                    coverage = {
-                        "model": model_name,
-                        "quantity": quantity,
-                        "nominal_level": level,
-                        "observed_coverage": float(inside.mean()),
-                        "pit_coverage": float(np.mean((pit > tail) & (pit < 1.0 - tail))),
-                    }
-                    calibration.append(key | coverage)
-    return (
-        pd.DataFrame(metrics, columns=list(BACKTEST_COLUMNS)),
-        pd.DataFrame(calibration, columns=list(CALIBRATION_COLUMNS)),
+    ends = 7 * np.arange(1, weeks + 1)
+    forecast = expected_totals(model, batch, as_of_date, [int(end) for end in ends])["orders"]
+    actual = np.searchsorted(np.sort(purchase_days_ahead), ends, side="right")
+    return pd.DataFrame(
+        {"week": ends // 7, "forecast": forecast, "actual": actual.astype("float64")}
     )
-
-
-def _slices(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    ranked = rows.sort_values(["predicted_revenue", "customer_id"], ascending=[False, True])
-    best = ranked.head(max(len(rows) // 10, 1))
-    parts = {"all": rows, "repeat_buyers": rows[rows["x"] > 0], "top_decile": best}
-    return {name: part for name, part in parts.items() if len(part)}
-
-
-def _errors(forecast: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    error = forecast - actual
-    errors = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}
-    if actual.sum() > 0:
-        errors["bias"] = float(forecast.sum() / actual.sum() - 1.0)
-    if np.ptp(forecast) > 0 and np.ptp(actual) > 0:
-        ranks = [pd.Series(values).rank().to_numpy() for values in (forecast, actual)]
-        errors["spearman"] = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-    return errors

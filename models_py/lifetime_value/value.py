@@ -17,7 +17,9 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
+from models_py.lifetime_value.parameters import from_rows, to_rows
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
+from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
     read_batch,
@@ -31,7 +33,6 @@ from models_py.lifetime_value.sampler import Sampling
 # only, small enough to stay in the processor's cache.
 _CHUNK_CUSTOMERS = 500
 _CHUNK_SUMMARISED = 64
-_FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
 
 class LifetimeValue:
@@ -158,14 +159,7 @@ class LifetimeValue:
         DataFrame
             model (mbg_nbd, bg_nbd, spend, refunds or margin), draw, parameter, value; sorted.
         """
-        rows = self.draws_.melt(ignore_index=False, var_name="parameter").reset_index()
-        owners = {name: part for part, names in _FACTORS.items() for name in names}
-        bought = purchases.model(self.purchase_model).parameters
-        owners |= dict.fromkeys(bought, self.purchase_model)
-        owner = rows["parameter"].str.partition("[")[0].map(owners)  # r[<pool>] is an r
-        rows.insert(0, "model", owner.fillna("spend"))
-        rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
-        return rows[["model", "draw", "parameter", "value"]]
+        return to_rows(self.draws_, self.purchase_model)
 
     @classmethod
     def from_parameters(cls, parameters: pd.DataFrame, **settings: Any) -> LifetimeValue:
@@ -176,36 +170,18 @@ class LifetimeValue:
         ValueError
             When a parameter or a draw is missing.
         """
-        names = set(parameters["model"]) - {"spend", *_FACTORS}
-        if len(names) != 1:
-            raise ValueError(
-                f"model_parameters must hold one purchase model of {', '.join(purchases.MODELS)}, "
-                f"found {sorted(names)}. Select the rows of one model_version_id."
-            )
-        # pivot refuses a draw that occurs twice; pivot_table would average the two.
-        draws = parameters.pivot(  # noqa: PD010
-            index="draw", columns="parameter", values="value"
-        )
-        known = [*purchases.model(next(iter(names))).parameters, *spend.PARAMETERS]
-        missing = [name for name in known if name not in draws and name != "kappa"]
-        present = [name for name in known if name in draws]
-        present += [str(name) for name in draws if spend.is_level(str(name))]
-        for factor in _FACTORS.values():
-            given = [name for name in factor if name in draws]
-            missing += [name for name in factor if given and name not in draws]
-            present += given
-        if missing or draws[present].isna().to_numpy().any():
-            raise ValueError(
-                f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
-                "one model_version_id."
-            )
-        model = cls(**(settings | {"purchase_model": names.pop(), "draws_kept": len(draws)}))
-        model.draws_ = draws[present].astype("float64").sort_index().rename_axis(columns=None)
+        purchase_model, draws = from_rows(parameters)
+        model = cls(**(settings | {"purchase_model": purchase_model, "draws_kept": len(draws)}))
+        model.draws_ = draws
         model.diagnostics_, model.gates_ = {}, {}
         return model
 
     def predict(
-        self, batch: pd.DataFrame, as_of_date: dt.date, interval_status: str = "uncalibrated"
+        self,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
+        interval_status: str = "uncalibrated",
+        recalibration: Recalibration | None = None,
     ) -> pd.DataFrame:
         """Predict each customer at each horizon.
 
@@ -220,6 +196,8 @@ class LifetimeValue:
         as_of_date : date
         interval_status : str
             What a backtest has found of these intervals; ``uncalibrated`` until one has.
+        recalibration : Recalibration, optional
+            Picks the quantiles of single customers; raw ones without.
 
         Returns
         -------
@@ -231,7 +209,7 @@ class LifetimeValue:
         ValueError
             For missing columns, prospects, repeated customers or another as-of date.
         """
-        return self.predict_with_totals(batch, as_of_date, interval_status)[0]
+        return self.predict_with_totals(batch, as_of_date, interval_status, recalibration)[0]
 
     def predict_totals(self, batch: pd.DataFrame, as_of_date: dt.date) -> Totals:
         """Sum simulated revenue and orders over the batch, draw by draw.
@@ -239,18 +217,35 @@ class LifetimeValue:
         The same draw index means the same parameters in every batch, so the totals of batches add
         up to the totals of the whole, exactly.
         """
-        return self._summarised(read_batch(batch, as_of_date), lambda futures: {})[1]
+        return self._summarised(read_batch(batch, as_of_date), lambda futures, part: {})[1]
 
     def predict_with_totals(
-        self, batch: pd.DataFrame, as_of_date: dt.date, interval_status: str = "uncalibrated"
+        self,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
+        interval_status: str = "uncalibrated",
+        recalibration: Recalibration | None = None,
     ) -> tuple[pd.DataFrame, Totals]:
-        """`predict` and `predict_totals` from one simulation."""
-        summaries, totals = self._summarised(read_batch(batch, as_of_date), summarise)
+        """`predict` and `predict_totals` from one simulation.
+
+        Quantiles of single customers are those that `recalibration` picks, where one is given;
+        means, probabilities and totals stay as they are.
+        """
+
+        def summary_of(futures: Futures, part: Histories) -> dict[str, np.ndarray]:
+            summary = summarise(futures)
+            if recalibration is not None:
+                summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
+            return summary
+
+        summaries, totals = self._summarised(read_batch(batch, as_of_date), summary_of)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
     def _summarised(
-        self, histories: Histories, summary_of: Callable[[Futures], dict[str, np.ndarray]]
+        self,
+        histories: Histories,
+        summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
     ) -> tuple[list[dict[str, np.ndarray]], Totals]:
         """Simulate in chunks on all processors, keeping summaries in order and summed draws only.
 
@@ -263,7 +258,7 @@ class LifetimeValue:
             futures = self._futures(part)
             if "margin_rate" in self.draws_:
                 futures = margins.with_margin(futures, part, self.draws_, self.random_state)
-            return summary_of(futures), sum_customers(futures)
+            return summary_of(futures, part), sum_customers(futures)
 
         # The first chunk alone compiles, where nothing is kept, and names wrong settings plainly.
         first, totals = work(0)

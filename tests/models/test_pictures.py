@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project import pictures
+from dagster_project import pictures, pictures_backtests
 
 RNG = np.random.default_rng(1)
 
@@ -68,6 +68,29 @@ def pit() -> pd.DataFrame:
     return pd.concat([every, buyers, top])
 
 
+def evaluated(customers: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    orders, x = rng.poisson(1.0, customers).astype(float), rng.poisson(2.0, customers)
+    return pd.DataFrame(
+        {
+            "x": x.astype(float),
+            "recency_days": rng.uniform(0, 300, customers),
+            "predicted_orders": rng.gamma(1.0, 1.0, customers),
+            "realised_orders": orders,
+            "predicted_revenue": rng.gamma(1.0, 30.0, customers),
+            "realised_revenue": orders * 30.0,
+            "revenue_pit": rng.random(customers),
+            "purchase_probability": rng.random(customers),
+            "alive_probability": rng.random(customers),
+        }
+    )
+
+
+def tracking() -> pd.DataFrame:
+    weeks = np.arange(1, 14)
+    return pd.DataFrame({"week": weeks, "forecast": 10.0 * weeks, "actual": 9.0 * (weeks - 1)})
+
+
 PICTURES: dict[str, Callable[[], bytes]] = {
     "posterior": partial(pictures.posterior_png, draws()),
     "lifetime_value": partial(pictures.lifetime_value_png, portfolio(), "USD"),
@@ -75,6 +98,10 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "segments_many": partial(pictures.segments_png, *segments(45)),
     "migration": partial(pictures.migration_png, transitions(), "October 2017"),
     "pit": partial(pictures.pit_png, pit()),
+    "tracking": partial(pictures_backtests.tracking_png, tracking()),
+    "deciles": partial(pictures_backtests.deciles_png, evaluated(), 90),
+    "reliability": partial(pictures_backtests.reliability_png, evaluated(), 90),
+    "frequency_recency": partial(pictures_backtests.frequency_recency_png, evaluated()),
 }
 
 
@@ -85,6 +112,18 @@ def test_a_picture_is_a_png_of_readable_size_and_repeats_to_the_byte(name: str) 
     width, height = unpack(">II", png[16:24])
     assert 300 < width < 1_800 and 200 < height < 1_800
     assert png == PICTURES[name]()
+
+
+def test_a_backtest_is_drawn_from_its_longest_horizon_and_nothing_from_nothing() -> None:
+    drawn = pictures_backtests.backtest_pictures({30: evaluated(10), 90: evaluated()}, tracking())
+    assert list(drawn) == [
+        "weekly_tracking", "decile_calibration", "pit", "churn_reliability", "frequency_recency",
+    ]  # fmt: skip
+    ninety = pictures_backtests.markdown(
+        pictures_backtests.reliability_png(evaluated(), 90), "reliability of churn"
+    )
+    assert drawn["churn_reliability"] == ninety
+    assert pictures_backtests.backtest_pictures({}, tracking().head(0)) == {}
 
 
 def test_frames_without_rows_still_give_a_picture() -> None:

@@ -1,0 +1,56 @@
+"""Parameter draws as plain rows of models.model_parameters, and back.
+
+Add here what a new part of the model must keep for predictions.
+What parameters mean is said by the part that fits them.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from models_py.lifetime_value import margins, purchases, refunds, spend
+
+FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
+
+
+def to_rows(draws: pd.DataFrame, purchase_model: str) -> pd.DataFrame:
+    """Lay draws, one column per parameter, out as model, draw, parameter, value; sorted."""
+    rows = draws.melt(ignore_index=False, var_name="parameter").reset_index()
+    owners = {name: part for part, names in FACTORS.items() for name in names}
+    owners |= dict.fromkeys(purchases.model(purchase_model).parameters, purchase_model)
+    rows.insert(0, "model", rows["parameter"].map(owners).fillna("spend"))
+    rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
+    return rows[["model", "draw", "parameter", "value"]]
+
+
+def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The purchase model of `to_rows`, and its draws.
+
+    Raises
+    ------
+    ValueError
+        When a parameter or a draw is missing, or rows are of several purchase models.
+    """
+    names = set(parameters["model"]) - {"spend", *FACTORS}
+    if len(names) != 1:
+        raise ValueError(
+            f"model_parameters must hold one purchase model of {', '.join(purchases.MODELS)}, "
+            f"found {sorted(names)}. Select the rows of one model_version_id."
+        )
+    purchase_model = str(names.pop())
+    # pivot refuses a draw that occurs twice; pivot_table would average the two.
+    draws = parameters.pivot(index="draw", columns="parameter", values="value")  # noqa: PD010
+    known = [*purchases.model(purchase_model).parameters, *spend.PARAMETERS]
+    missing = [name for name in known if name not in draws and name != "kappa"]
+    present = [name for name in known if name in draws]
+    present += [str(name) for name in draws if spend.is_level(str(name))]
+    for factor in FACTORS.values():
+        given = [name for name in factor if name in draws]
+        missing += [name for name in factor if given and name not in draws]
+        present += given
+    if missing or draws[present].isna().to_numpy().any():
+        raise ValueError(
+            f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
+            "one model_version_id."
+        )
+    return purchase_model, draws[present].astype("float64").sort_index().rename_axis(columns=None)
