@@ -193,7 +193,7 @@ def published_recalibration(warehouse: Warehouse, as_of_date: dt.date) -> pd.Dat
     return warehouse.frame(
         "select horizon_days, quantity, customer_group, nominal_level, adjusted_level, "
         "top_from_amount, customers_count from predictions.ltv_recalibration where as_of_date = "
-        "(select max(as_of_date) from predictions.ltv_recalibration where as_of_date <= ?) "
+        "(select max(as_of_date) from predictions.ltv_calibration where as_of_date <= ?) "
         "order by all",
         [as_of_date],
     )

@@ -150,8 +150,8 @@ def gains(pairs: list[tuple[pd.DataFrame, pd.DataFrame]], random_state: int) -> 
     Parameters
     ----------
     pairs : list of (DataFrame, DataFrame)
-        Per origin, `evaluate` and `baseline_rows` of the same horizon. Baselines that are missing
-        at an origin are compared over none.
+        Per origin, `evaluate` and `baseline_rows` of the same horizon. A baseline that is
+        missing at some origins is compared over the others.
 
     Returns
     -------
@@ -160,31 +160,31 @@ def gains(pairs: list[tuple[pd.DataFrame, pd.DataFrame]], random_state: int) -> 
         bootstrap interval that holds for all comparisons together with 90 % (Bonferroni), so that
         a high below 0 means significantly worse at 5 %.
     """
-    shared = set.intersection(*(set(rows["model"]) for _, rows in pairs))
-    keys = [(model, quantity) for model in sorted(shared) for quantity in QUANTITIES]
-    differences = []
-    for evaluated, rows in pairs:
-        tables = _by_model(rows, evaluated["horizon_days"].iloc[0], evaluated)
-        differences.append(
+    tables = [_by_model(rows, at["horizon_days"].iloc[0], at) for at, rows in pairs]
+    present = {
+        model: tuple(number for number, known in enumerate(tables) if model in known)
+        for model in sorted(set().union(*tables))
+    }
+    count = len(present) * len(QUANTITIES)
+    found = []
+    for where in sorted(set(present.values())):
+        keys = [(m, q) for m, there in present.items() if there == where for q in QUANTITIES]
+        differences = [
             np.column_stack(
                 [
-                    tables[model][f"{quantity}_crps"].to_numpy()
-                    - evaluated[f"{quantity}_crps"].to_numpy()
+                    tables[number][model][f"{quantity}_crps"].to_numpy()
+                    - pairs[number][0][f"{quantity}_crps"].to_numpy()
                     for model, quantity in keys
                 ]
             )
-        )
-    mean, drawn = measures.better_by(differences, random_state)
-    reach = stats.norm.ppf(1.0 - SIGNIFICANCE / len(keys)) * drawn.std(axis=0, ddof=1)
-    return pd.DataFrame(
-        {
-            "model": [model for model, _ in keys],
-            "quantity": [quantity for _, quantity in keys],
-            "gain": mean,
-            "low": mean - reach,
-            "high": mean + reach,
-        }
-    )
+            for number in where
+        ]
+        mean, drawn = measures.better_by(differences, random_state)
+        reach = stats.norm.ppf(1.0 - SIGNIFICANCE / count) * drawn.std(axis=0, ddof=1)
+        part = pd.DataFrame(keys, columns=["model", "quantity"])
+        found.append(part.assign(gain=mean, low=mean - reach, high=mean + reach))
+    joined = pd.concat(found).sort_values(["model", "quantity"], ignore_index=True)
+    return joined[["model", "quantity", "gain", "low", "high"]]
 
 
 def _by_model(baselines: pd.DataFrame, horizon: object, rows: pd.DataFrame) -> dict:

@@ -146,8 +146,17 @@ def test_every_baseline_is_beside_the_model_and_knows_its_origin_only(found, sho
     assert total[pd.Timestamp(ORIGINS[-1])] == actual
 
 
+def test_every_baseline_is_in_the_verdict_trees_included(found):
+    gains = found.scores[found.scores["metric"] == "revenue_crps_gain_high"]
+    thirty = gains[gains["horizon_days"] == 30]
+    assert set(thirty["model"]) == {
+        "all_zero", "mean", "naive_rate", "last_period", "nbd", "gradient_boosting",
+    }  # fmt: skip
+
+
 def test_trees_never_saw_the_first_origins_future(found):
     trees = found.scores[found.scores["model"] == "gradient_boosting"]
+    trees = trees[~trees["metric"].str.contains("gain")]
     assert set(trees["origin_date"]) == {pd.Timestamp(ORIGINS[-1])}
     # No earlier date's 90 days had ended by the last origin of that horizon.
     assert set(trees["horizon_days"]) == {30}

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from dagster_project import backtesting
-from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, MODEL_VERSIONS
+from dagster_project.result_tables import (
+    LTV_BACKTESTS,
+    LTV_CALIBRATION,
+    LTV_RECALIBRATION,
+    MODEL_VERSIONS,
+)
 from dagster_project.warehouse import open_warehouse
 
 TODAY = dt.date(2024, 12, 31)
@@ -65,6 +70,41 @@ def test_overlapping_origins_count_once(warehouse):
     rows = calibration(good, dt.date(2024, 9, 30), 90) + calibration(bad, dt.date(2024, 8, 31), 90)
     write(warehouse, LTV_CALIBRATION, rows)
     assert backtesting.interval_status(warehouse, TODAY, (90,)) == {90: "calibrated"}
+
+
+def test_a_later_backtest_that_corrects_nothing_ends_an_earlier_correction(warehouse):
+    row = {
+        "as_of_date": TODAY - dt.timedelta(days=90),
+        "horizon_days": 30,
+        "quantity": "revenue",
+        "customer_group": "repeat",
+        "nominal_level": 0.95,
+        "adjusted_level": 0.98,
+        "top_from_amount": 10.0,
+        "customers_count": 500,
+    }
+    write(warehouse, LTV_RECALIBRATION, [row])
+    earlier = [rows | {"as_of_date": row["as_of_date"]} for rows in calibration((0.8, 0.8, 0.8))]
+    write(warehouse, LTV_CALIBRATION, earlier)
+    published = backtesting.published_recalibration(warehouse, TODAY)
+    assert list(published["adjusted_level"]) == [0.98]
+    write(warehouse, LTV_CALIBRATION, earlier + calibration((0.9, 0.9, 0.9)))
+    assert len(backtesting.published_recalibration(warehouse, TODAY)) == 0
+
+
+def test_status_is_that_of_reported_origins_after_correction_by_the_family_in_force(warehouse):
+    good = [
+        rows | {"role": "O", "recalibrated_pit_coverage": 0.9, "is_in_force": True}
+        for rows in calibration((0.8, 0.8, 0.8))
+    ]
+    learned = [rows | {"role": "R"} for rows in calibration((0.7, 0.7, 0.7), dt.date(2024, 7, 31))]
+    other = [rows | {"role": "O", "is_in_force": False} for rows in calibration((0.5, 0.5, 0.5))]
+    stage = [
+        rows | {"role": "O", "slice": "stage_new", "is_in_force": True}
+        for rows in calibration((0.5, 0.5, 0.5))[:1]
+    ]
+    write(warehouse, LTV_CALIBRATION, [*good, *learned, *other, *stage])
+    assert backtesting.interval_status(warehouse, TODAY, (30,)) == {30: "calibrated"}
 
 
 def totals(origin, horizon, actual, predicted):
