@@ -210,15 +210,20 @@ def main() -> None:
     result = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     comparisons = 9 * len(purchases.MODELS)
     for family in arguments.families:
-        started, found, health = time.perf_counter(), [], []
-        for seed in range(arguments.simulations):
+        # Every simulation is kept at once: a study that was stopped goes on where it was.
+        kept = arguments.output.with_suffix(f".{family}.jsonl")
+        lines = kept.read_text().splitlines() if kept.exists() else []
+        done = [json.loads(line) for line in lines][: arguments.simulations]
+        for seed in range(len(done), arguments.simulations):
+            started = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ranks, measured = rank_one(family, arguments.customers, seed)
-            found.append(ranks)
-            health.append(measured)
-            if seed % 20 == 19:
-                print(f"{family} {seed + 1} in {time.perf_counter() - started:.0f} s", flush=True)
+            seconds = time.perf_counter() - started
+            done.append({"seed": seed, "ranks": ranks, "health": measured, "seconds": seconds})
+            with kept.open("a") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+        found, health = [one["ranks"] for one in done], [one["health"] for one in done]
         table = judge(pd.DataFrame(found), reference, comparisons)
         result[family] = {
             "simulations": arguments.simulations,
@@ -228,7 +233,7 @@ def main() -> None:
             "comparisons": comparisons,
             "fits_by_chains": sum("k_hat" not in one for one in health),
             "fits_failing_a_gate": sum(bool(failed_gates(one)) for one in health),
-            "seconds": round(time.perf_counter() - started, 1),
+            "seconds": round(sum(one["seconds"] for one in done), 1),
             "statistics": table.to_dict("records"),
         }
         print(table.to_string(index=False), flush=True)
