@@ -121,11 +121,11 @@ def mean_discount(force, start, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def simulate_path(  # type: ignore[no-untyped-def]
-    family, key, seed, draw, rate, last, shape, nu, time, orders, revenue, present
+    family, key, seed, draw, rate, first, last, shape, nu, time, orders, revenue, present
 ):
-    """One future of a customer who is there, cumulative at each of `weeks`.
+    """One future of a customer whose next order comes at `first`, cumulative at each of `weeks`.
 
-    Orders of a step are Poisson over the part of it in which the customer stays, and cease with
+    Later orders are Poisson over the part of a step in which the customer stays, and cease with
     number `last` (MBG/NBD, BG/NBD) or at time `last` in weeks (Pareto/NBD). Money is discounted at
     the mean factor of the time its orders are spread over.
     """
@@ -135,13 +135,18 @@ def simulate_path(  # type: ignore[no-untyped-def]
         end = weeks[h]
         stream = _STEPS + 4 * h
         count, factor = 0.0, 0.0
+        if first >= end:
+            start = end
+            continue
+        begin = max(start, first)
+        comes = 1.0 if first >= start else 0.0
         if family == PARETO_NBD:
             stop = min(end, last)
-            if stop > start:
-                count = poisson(key, seed, stream, draw, rate * (stop - start))
+            if stop > begin:
+                count = comes + poisson(key, seed, stream, draw, rate * (stop - begin))
                 factor = evenly[h] if stop == end else mean_discount(force, start, stop)
         elif bought < last:
-            count = poisson(key, seed, stream, draw, rate * (end - start))
+            count = comes + poisson(key, seed, stream, draw, rate * (end - begin))
             left = last - bought
             if count > left:
                 # The last order is the left-th of `count` uniform times.
@@ -220,17 +225,24 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
                 present_mean[i, h] += gain * evenly[h] * (1.0 - slope[h] * tilt)
                 bought_mean[i, h] += alive * bought[until]
                 done, earlier = expected[until], density[until]
-            luck, last_luck, _, _ = words(key, seed, 0, _LUCK, d)
+            luck, next_luck, last_luck, _ = words(key, seed, 0, _LUCK, d)
             if uniform(luck) >= alive:
                 continue
-            rate = gamma(key, seed, _RATE, d, p0 + x[i]) / (p1 + tenure[i])
-            last = math.log(uniform(last_luck))
+            # Rates are integrated out of both times: most draws end here, without an order.
+            shape, rate = p0 + x[i], p1 + tenure[i]
+            next_order = rate * math.expm1(-math.log(uniform(next_luck)) / shape)
+            if next_order >= weeks[-1]:
+                continue
             if family == PARETO_NBD:
-                last *= -(p3 + tenure[i]) / gamma(key, seed, _LEAVING, d, p2)
+                last = (p3 + tenure[i]) * math.expm1(-math.log(uniform(last_luck)) / p2)
+                if next_order >= last:
+                    continue
             else:
-                last = max(math.ceil(last / math.log1p(-dropout)), 1.0)
+                last = math.log(uniform(last_luck)) / math.log1p(-dropout)
+                last = max(math.ceil(last), 1.0)
+            rate = gamma(key, seed, _RATE, d, shape + 1.0) / (rate + next_order)
             simulate_path(
-                family, key, seed, d, rate, last, p, nu, (weeks, evenly, force),
+                family, key, seed, d, rate, next_order, last, p, nu, (weeks, evenly, force),
                 orders[i, :, d], revenue[i, :, d], present[i, :, d],
             )  # fmt: skip
         for h in range(horizons):
