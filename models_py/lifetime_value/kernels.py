@@ -184,18 +184,19 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         slope[h] = force * (weeks[h] - before) / 6.0
     expected, density, bought = np.empty(times), np.empty(times), np.empty(times)
     for i in range(len(x)):
-        key = keys[i]
+        key, own = keys[i], pool[i]
         orders_mean[i], revenue_mean[i], present_mean[i], bought_mean[i] = 0.0, 0.0, 0.0, 0.0
         alive_sum, value_sum = 0.0, 0.0
         for d in range(draws):
-            at_draw = parameters[pool[i], :, d]
-            p0, p1, p2, p3 = at_draw[0], at_draw[1], at_draw[2], at_draw[3]
-            p, amounts_shape, amounts_rate = at_draw[4], at_draw[5], at_draw[6]
-            amounts_shape += p * x[i]
-            amounts_rate += repeat[i]
-            if not math.isnan(at_draw[7]):
+            # One by one: a slice would cost as much as a variate.
+            p0, p1 = parameters[own, 0, d], parameters[own, 1, d]
+            p2, p3 = parameters[own, 2, d], parameters[own, 3, d]
+            p, kappa = parameters[own, 4, d], parameters[own, 7, d]
+            amounts_shape = parameters[own, 5, d] + p * x[i]
+            amounts_rate = parameters[own, 6, d] + repeat[i]
+            if not math.isnan(kappa):
                 amounts_shape += p
-                amounts_rate += first[i] / at_draw[7]
+                amounts_rate += first[i] / kappa
             alive = alive_probability(family, x[i], t_x[i], tenure[i], p0, p1, p2, p3)
             value = amounts_rate * p / (amounts_shape - 1.0)
             alive_sum += alive
