@@ -6,6 +6,7 @@ Which levels are published is settled in `posterior`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,21 +51,22 @@ def _select(values, low, high, rank):  # type: ignore[no-untyped-def]
 
 
 def _order_statistics(draws, ranks, found):  # type: ignore[no-untyped-def]
-    """See `order_statistics`; False as soon as a row holds NaN."""
+    """See `order_statistics`; False where a row holds NaN (or infinities of both signs)."""
     size, middle = draws.shape[1], len(ranks) // 2
     values = np.empty(size)
     for row in range(draws.shape[0]):
         # Negative ones to the front, positive ones to the back: zeros, often most, stay untouched.
-        start, stop = 0, size
+        start, stop, total = 0, size, 0.0
         for value in draws[row]:
+            total += value
+            # Written without asking, kept if positive: a branch would often be mispredicted.
+            values[stop - 1] = value
+            stop -= value > 0.0
             if value < 0.0:
                 values[start] = value
                 start += 1
-            elif value > 0.0:
-                stop -= 1
-                values[stop] = value
-            elif value != 0.0:
-                return False
+        if math.isnan(total):
+            return False
         for number in range(len(ranks)):
             # From the middle outwards: each selection narrows the next.
             j = middle - number if number <= middle else number

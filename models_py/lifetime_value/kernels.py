@@ -121,11 +121,11 @@ def mean_discount(force, start, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def simulate_path(  # type: ignore[no-untyped-def]
-    family, key, seed, draw, rate, last, shape, nu, time, orders, revenue, present
+    family, key, seed, draw, rate, first, last, shape, nu, time, orders, revenue, present
 ):
-    """One future of a customer who is there, cumulative at each of `weeks`.
+    """One future of a customer whose next order comes at `first`, cumulative at each of `weeks`.
 
-    Orders of a step are Poisson over the part of it in which the customer stays, and cease with
+    Later orders are Poisson over the part of a step in which the customer stays, and cease with
     number `last` (MBG/NBD, BG/NBD) or at time `last` in weeks (Pareto/NBD). Money is discounted at
     the mean factor of the time its orders are spread over.
     """
@@ -135,13 +135,18 @@ def simulate_path(  # type: ignore[no-untyped-def]
         end = weeks[h]
         stream = _STEPS + 4 * h
         count, factor = 0.0, 0.0
+        if first >= end:
+            start = end
+            continue
+        begin = max(start, first)
+        comes = 1.0 if first >= start else 0.0
         if family == PARETO_NBD:
             stop = min(end, last)
-            if stop > start:
-                count = poisson(key, seed, stream, draw, rate * (stop - start))
+            if stop > begin:
+                count = comes + poisson(key, seed, stream, draw, rate * (stop - begin))
                 factor = evenly[h] if stop == end else mean_discount(force, start, stop)
         elif bought < last:
-            count = poisson(key, seed, stream, draw, rate * (end - start))
+            count = comes + poisson(key, seed, stream, draw, rate * (end - begin))
             left = last - bought
             if count > left:
                 # The last order is the left-th of `count` uniform times.
@@ -179,19 +184,20 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         slope[h] = force * (weeks[h] - before) / 6.0
     expected, density, bought = np.empty(times), np.empty(times), np.empty(times)
     for i in range(len(x)):
-        key = keys[i]
+        key, own = keys[i], pool[i]
         orders_mean[i], revenue_mean[i], present_mean[i], bought_mean[i] = 0.0, 0.0, 0.0, 0.0
         alive_sum, value_sum = 0.0, 0.0
         for d in range(draws):
-            at_draw = parameters[place[i], :, d]
-            p0, p1, p2, p3 = at_draw[0], at_draw[1], at_draw[2], at_draw[3]
-            p, amounts_shape, amounts_rate = at_draw[4], at_draw[5], at_draw[6]
-            amounts_shape += p * x[i]
-            amounts_rate += repeat[i]
-            if not math.isnan(at_draw[7]):
+            # One by one: a slice would cost as much as a variate.
+            p0, p1 = parameters[own, 0, d], parameters[own, 1, d]
+            p2, p3 = parameters[own, 2, d], parameters[own, 3, d]
+            p, kappa = parameters[own, 4, d], parameters[own, 7, d]
+            amounts_shape = parameters[own, 5, d] + p * x[i]
+            amounts_rate = parameters[own, 6, d] + repeat[i]
+            if not math.isnan(kappa):
                 amounts_shape += p
-                amounts_rate += first[i] / at_draw[7]
-            amounts_rate *= at_draw[8]
+                amounts_rate += first[i] / kappa
+            amounts_rate *= parameters[own, 8, d]
             alive = alive_probability(family, x[i], t_x[i], tenure[i], p0, p1, p2, p3)
             value = amounts_rate * p / (amounts_shape - 1.0)
             alive_sum += alive
@@ -221,17 +227,24 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
                 present_mean[i, h] += gain * evenly[h] * (1.0 - slope[h] * tilt)
                 bought_mean[i, h] += alive * bought[until]
                 done, earlier = expected[until], density[until]
-            luck, last_luck, _, _ = words(key, seed, 0, _LUCK, d)
+            luck, next_luck, last_luck, _ = words(key, seed, 0, _LUCK, d)
             if uniform(luck) >= alive:
                 continue
-            rate = gamma(key, seed, _RATE, d, p0 + x[i]) / (p1 + tenure[i])
-            last = math.log(uniform(last_luck))
+            # Rates are integrated out of both times: most draws end here, without an order.
+            shape, rate = p0 + x[i], p1 + tenure[i]
+            next_order = rate * math.expm1(-math.log(uniform(next_luck)) / shape)
+            if next_order >= weeks[-1]:
+                continue
             if family == PARETO_NBD:
-                last *= -(p3 + tenure[i]) / gamma(key, seed, _LEAVING, d, p2)
+                last = (p3 + tenure[i]) * math.expm1(-math.log(uniform(last_luck)) / p2)
+                if next_order >= last:
+                    continue
             else:
-                last = max(math.ceil(last / math.log1p(-dropout)), 1.0)
+                last = math.log(uniform(last_luck)) / math.log1p(-dropout)
+                last = max(math.ceil(last), 1.0)
+            rate = gamma(key, seed, _RATE, d, shape + 1.0) / (rate + next_order)
             simulate_path(
-                family, key, seed, d, rate, last, p, nu, (weeks, evenly, force),
+                family, key, seed, d, rate, next_order, last, p, nu, (weeks, evenly, force),
                 orders[i, :, d], revenue[i, :, d], present[i, :, d],
             )  # fmt: skip
         for h in range(horizons):

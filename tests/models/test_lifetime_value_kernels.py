@@ -14,6 +14,7 @@ from scipy import integrate, special, stats
 
 from models_py.lifetime_value import kernels, keyed_random
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
+from models_py.order_statistics import kept
 
 KEY, SEED, STREAM = np.uint64(0xDEADBEEF12345678), np.uint64(42 * 256 + 2), 3
 WEEKS = np.array([30, 90, 180, 365]) / 7.0
@@ -292,3 +293,9 @@ def test_pools_use_their_own_parameters_and_the_population_where_there_are_none(
     assert alone > 1.5 * slow
     assert expected(np.array(["shop"], dtype=object), draws) == slow
     assert expected(np.array(["web"], dtype=object), draws) == alone
+
+
+def test_code_that_cannot_be_kept_is_compiled_all_the_same():
+    space: dict = {}
+    exec("def doubled(number):\n    return 2 * number", space)  # has no file to keep code beside
+    assert kept(space["doubled"])(21) == 42

@@ -116,6 +116,35 @@ def test_totals_of_batches_add_up_exactly(model):
     np.testing.assert_array_equal(summed.orders, whole.orders)
 
 
+def test_summaries_are_those_of_the_futures_that_backtests_see(model, predicted):
+    # Threads and chunks of 64 on one side, one thread and chunks of 500 on the other.
+    futures = list(model.simulate(customers(), AS_OF))
+    assert [len(part.orders) for part in futures] == [500, 200]
+    for name in ("orders", "revenue", "present_value"):
+        draws = np.concatenate([getattr(part, name) for part in futures])
+        ordered = np.sort(draws, axis=2).reshape(-1, 200)
+        np.testing.assert_array_equal(ordered[:, 9], predicted[f"predicted_{name}_p05"])
+        np.testing.assert_array_equal(ordered[:, 189], predicted[f"predicted_{name}_p95"])
+    totals = model.predict_totals(customers(), AS_OF)
+    revenue = np.concatenate([part.revenue for part in futures])
+    np.testing.assert_array_equal(revenue.sum(axis=0).T, totals.revenue)
+
+
+def test_a_prediction_of_many_holds_the_draws_of_few(model):
+    import tracemalloc
+
+    many = pd.concat(
+        [customers().assign(customer_id=[f"{n}_{i}" for i in range(700)]) for n in range(6)],
+        ignore_index=True,
+    )
+    tracemalloc.start()
+    table = model.predict(many, AS_OF)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    one_quantity = len(many) * len(HORIZONS) * 200 * 8
+    assert peak - table.memory_usage(deep=True).sum() < one_quantity
+
+
 def test_simulated_totals_agree_with_the_sum_of_expectations(model, predicted):
     totals = model.predict_totals(customers(), AS_OF)
     expected = predicted.groupby("horizon_days")[
