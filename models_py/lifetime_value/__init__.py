@@ -5,6 +5,7 @@ Nothing here knows another model family, a clock or a connection.
 """
 
 from models_py.lifetime_value.backtest import evaluate, randomised_pit, score
+from models_py.lifetime_value.contract_value import ContractValue, group_contracts
 from models_py.lifetime_value.discrepancy import TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
 from models_py.lifetime_value.results import LTV_COLUMNS, Totals
@@ -13,11 +14,13 @@ from models_py.lifetime_value.value import LifetimeValue
 
 __all__ = [
     "LTV_COLUMNS",
+    "ContractValue",
     "LifetimeValue",
     "Sampling",
     "TotalDiscrepancy",
     "Totals",
     "evaluate",
+    "group_contracts",
     "group_purchases",
     "group_spend",
     "randomised_pit",
