@@ -5,6 +5,7 @@ Nothing here knows another model family, a clock or a connection.
 """
 
 from models_py.lifetime_value.backtest import evaluate, randomised_pit
+from models_py.lifetime_value.contract_value import ContractValue, group_contracts
 from models_py.lifetime_value.discrepancy import PastTotal, TotalDiscrepancy
 from models_py.lifetime_value.grouping import group_purchases, group_spend
 from models_py.lifetime_value.priors import stated_priors
@@ -17,6 +18,7 @@ from models_py.lifetime_value.value import LifetimeValue
 
 __all__ = [
     "LTV_COLUMNS",
+    "ContractValue",
     "GroupTotals",
     "LifetimeValue",
     "PastTotal",
@@ -25,6 +27,7 @@ __all__ = [
     "TotalDiscrepancy",
     "Totals",
     "evaluate",
+    "group_contracts",
     "group_purchases",
     "group_spend",
     "randomised_pit",

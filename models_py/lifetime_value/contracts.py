@@ -169,15 +169,19 @@ def _log_marginal(data: Renewals, point: np.ndarray) -> float:
         return -np.inf
     prior = -0.5 * np.sum(((point[:2] - _CENTRE) / _WIDTH) ** 2)
     prior += np.sum(point[2:] - 0.5 * (spread / _SPREAD) ** 2)
-    with np.errstate(all="ignore"):  # far from any cohort the sum is no number, and refused below
-        mode, factor = _modes(data, point)
-        z = mode + np.einsum("cij,nj->nci", factor, _GRID)  # (node, cohort, 2)
-        values = _log_joint(data, point, z) + _LOG_WEIGHT[:, None]
-        top = values.max(axis=0)
-        log_size = np.log(np.abs(np.linalg.det(factor)))
-        cohorts = top + np.log(np.exp(values - top).sum(axis=0)) + log_size
-        total = float(prior + cohorts.sum())
+    with np.errstate(all="ignore"):  # far from any cohort the sum is no number, and refused here
+        total = float(prior + _log_integrals(data, point).sum())
     return total if np.isfinite(total) else -np.inf
+
+
+def _log_integrals(data: Renewals, point: np.ndarray) -> np.ndarray:
+    """Log of each cohort's likelihood averaged over cohorts of the base, (cohort,)."""
+    mode, factor = _modes(data, point)
+    z = mode + np.einsum("cij,nj->nci", factor, _GRID)  # (node, cohort, 2)
+    values = _log_joint(data, point, z) + _LOG_WEIGHT[:, None]
+    top = values.max(axis=0)
+    log_size = np.log(np.abs(np.linalg.det(factor)))
+    return np.asarray(top + np.log(np.exp(values - top).sum(axis=0)) + log_size)
 
 
 def _log_joint(data: Renewals, point: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -184,7 +184,7 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         slope[h] = force * (weeks[h] - before) / 6.0
     expected, density, bought = np.empty(times), np.empty(times), np.empty(times)
     for i in range(len(x)):
-        key, own = keys[i], pool[i]
+        key, own = keys[i], place[i]
         orders_mean[i], revenue_mean[i], present_mean[i], bought_mean[i] = 0.0, 0.0, 0.0, 0.0
         alive_sum, value_sum = 0.0, 0.0
         for d in range(draws):

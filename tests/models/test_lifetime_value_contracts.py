@@ -69,6 +69,20 @@ def test_derivatives_are_those_of_the_log_likelihood():
     np.testing.assert_allclose(curvature[0], second, rtol=1e-5)
 
 
+@pytest.mark.parametrize("spread", [0.1, 0.5, 1.5])
+def test_cohorts_are_integrated_out_as_a_fine_grid_does(spread):
+    groups = pd.concat([survivors("large", REGULAR), survivors("small", [9, 6, 4, 3])])
+    data = contracts.statistics(groups)
+    point = np.array([-1.0, 0.8, np.log(spread), np.log(spread)])
+    axis = np.linspace(-7, 7, 351)
+    z = np.stack(np.meshgrid(axis, axis), axis=-1)[..., None, :]  # (grid, grid, 1, 2)
+    log_density = -0.5 * np.sum(z**2, axis=-1) - np.log(2 * np.pi)
+    value = contracts.log_likelihood(data, *contracts.natural(point[:2] + spread * z)) + log_density
+    top = value.max(axis=(0, 1))
+    expected = top + np.log(np.exp(value - top).sum(axis=(0, 1)) * 0.04**2)
+    np.testing.assert_allclose(contracts._log_integrals(data, point), expected, atol=0.01)
+
+
 def test_posterior_holds_the_published_estimates_and_foresees_five_more_years(published):
     assert published.diagnostics_["k_hat"] < 0.7
     for cohort, estimates in (("high", (0.668, 3.806)), ("regular", (0.704, 1.182))):

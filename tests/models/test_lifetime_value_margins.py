@@ -76,6 +76,22 @@ def test_orders_whose_refunds_are_all_in_need_no_factor():
     assert (draws["refund_rate"] == 0.0).all()
 
 
+def test_an_order_is_still_to_lose_what_older_ones_lost_after_its_age():
+    lags = pd.DataFrame(
+        {
+            "days_count": [0.0, 1.0],
+            "ordered_amount_sum": [1000.0, 1000.0],
+            "refunded_amount_sum": [200.0, 50.0],
+            "refunded_amount_squared_sum": [0.2, 0.05],  # many small refunds: no chance left
+        }
+    )
+    draws, found = refunds.fit(lags, 400, 1)
+    # A tenth comes back on the first day, a twentieth of day-old orders on the next: today's
+    # thousand lose 50 more, of 1,750 left.
+    assert found["refund_rate"] == pytest.approx(0.15, rel=0.01)
+    np.testing.assert_allclose(draws["net_factor"], 1 - 50 / 1750, rtol=0.005)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
