@@ -250,12 +250,11 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
         for h in range(horizons):
             orders_mean[i, h] /= draws
             bought_mean[i, h] /= draws
+            revenue_mean[i, h] /= draws
+            present_mean[i, h] /= draws
             if h > 0:
                 revenue_mean[i, h] += revenue_mean[i, h - 1]
                 present_mean[i, h] += present_mean[i, h - 1]
-        for h in range(horizons):
-            revenue_mean[i, h] /= draws
-            present_mean[i, h] /= draws
         alive_mean[i] = alive_sum / draws
         order_value_mean[i] = value_sum / draws
 
