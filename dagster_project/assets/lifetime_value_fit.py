@@ -229,7 +229,7 @@ def lifetime_value_version(
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
-                stated_priors(str(draws.loc[draws["model"] != "spend", "model"].iloc[0])),
+                stated_priors(request["purchase_model"]),
             )
             version = store(warehouse, fit)
         else:
