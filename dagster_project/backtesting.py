@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dagster_project.lifetime_value_statistics import POOLS
 from dagster_project.warehouse import Warehouse
 
 MAX_ORIGINS = 12
@@ -22,7 +23,8 @@ STATUS_SLICES = ("all", "repeat_buyers", "top_decile")
 BATCH_COLUMNS = (
     "customer_id, as_of_date, repeat_purchase_days_count, active_span_days, tenure_days, "
     "first_purchase_amount, repeat_purchase_amount, first_purchase_log_amount, "
-    "purchase_log_amount_sum, observed_revenue_amount, observed_margin_amount"
+    "purchase_log_amount_sum, observed_revenue_amount, observed_margin_amount, "
+    + ", ".join(f"{expression} as {name}" for name, expression in POOLS.items())
 )
 
 

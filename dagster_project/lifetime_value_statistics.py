@@ -10,6 +10,12 @@ PURCHASE_GROUPS = """
     from marts.fct_customer_features where as_of_date = ? and purchase_days_count >= 1
     group by all order by 1, 2, 3
 """
+# What purchase parameters may be pooled over: known before any segment, and of every customer.
+POOLS = {
+    "acquisition_channel": "coalesce(acquisition_channel, 'unknown')",
+    "acquisition_quarter": "strftime(as_of_date - cast(tenure_days as integer), '%Y') || 'Q' "
+    "|| quarter(as_of_date - cast(tenure_days as integer))",
+}
 # The bins are those of models_py.lifetime_value.grouping; a test holds the two together.
 SPEND_GROUPS = """
     select repeat_purchases_count, count(*) as customers_count,
@@ -108,3 +114,11 @@ OPTIONAL_PARTS = {
     "refund_lags": REFUND_LAGS,
     "margin_groups": MARGIN_GROUPS,
 }
+
+
+def purchase_groups(pool_by: str | None) -> str:
+    """SQL of purchase groups; with a column ``pool`` where parameters differ by `pool_by`."""
+    if pool_by is None:
+        return PURCHASE_GROUPS
+    pool = f"select '{pool_by}=' || {POOLS[pool_by]} as pool, "
+    return PURCHASE_GROUPS.replace("select ", pool, 1).replace("1, 2, 3", "1, 2, 3, 4")

@@ -201,6 +201,7 @@ class LifetimeValueSettings(Settings):
         Field(min_length=1),
         AfterValidator(distinct),
     ] = ("mbg_nbd", "bg_nbd")
+    pool_by: Literal["acquisition_channel", "acquisition_quarter"] | None = None
     random_state: Count = 20171231
     gates: SamplingGates = SamplingGates()
 

@@ -18,8 +18,8 @@ from dagster_project.config import Config
 from dagster_project.fit_health import failed_gates, flat, inference, worst
 from dagster_project.lifetime_value_statistics import (
     OPTIONAL_PARTS,
-    PURCHASE_GROUPS,
     SPEND_GROUPS,
+    purchase_groups,
 )
 from dagster_project.lineage import (
     asset_spec,
@@ -105,7 +105,7 @@ def lifetime_value_statistics(
             "code_hash": code_hash(*CODE),
         }
         if due:
-            purchases = warehouse.frame(PURCHASE_GROUPS, [as_of])
+            purchases = warehouse.frame(purchase_groups(config.lifetime_value.pool_by), [as_of])
             spend = warehouse.frame(SPEND_GROUPS, [as_of])
             purchases.to_parquet(folder / "purchases.parquet")
             spend.to_parquet(folder / "spend.parquet")

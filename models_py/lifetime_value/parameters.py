@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from models_py.lifetime_value import margins, purchases, refunds, spend
+from models_py.lifetime_value import margins, pooling, purchases, refunds, spend
 
 FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
@@ -17,8 +17,10 @@ def to_rows(draws: pd.DataFrame, purchase_model: str) -> pd.DataFrame:
     """Lay draws, one column per parameter, out as model, draw, parameter, value; sorted."""
     rows = draws.melt(ignore_index=False, var_name="parameter").reset_index()
     owners = {name: part for part, names in FACTORS.items() for name in names}
-    owners |= dict.fromkeys(purchases.model(purchase_model).parameters, purchase_model)
-    rows.insert(0, "model", rows["parameter"].map(owners).fillna("spend"))
+    bought = (*purchases.model(purchase_model).parameters, *pooling.SCALES)
+    owners |= dict.fromkeys(bought, purchase_model)
+    plain = rows["parameter"].str.partition("[")[0]  # alpha[channel=web] is an alpha
+    rows.insert(0, "model", plain.map(owners).fillna("spend"))
     rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
     return rows[["model", "draw", "parameter", "value"]]
 
@@ -44,6 +46,7 @@ def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     missing = [name for name in known if name not in draws and name != "kappa"]
     present = [name for name in known if name in draws]
     present += [str(name) for name in draws if spend.is_level(str(name))]
+    present += [str(name) for name in draws if "[" in str(name) or name in pooling.SCALES]
     for factor in FACTORS.values():
         given = [name for name in factor if name in draws]
         missing += [name for name in factor if given and name not in draws]
@@ -54,3 +57,14 @@ def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
             "one model_version_id."
         )
     return purchase_model, draws[present].astype("float64").sort_index().rename_axis(columns=None)
+
+
+def pooled_by(draws: pd.DataFrame) -> str | None:
+    """The column by which purchase parameters differ; None where all share one set.
+
+    Its name is part of each group's: ``alpha[acquisition_channel=web]``.
+    """
+    for name in draws:
+        if "[" in str(name):
+            return str(name).partition("[")[2].partition("=")[0]
+    return None

@@ -7,6 +7,7 @@ Fitting belongs in `purchases` and `spend`, tables of results in `value`.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,3 +234,10 @@ def _parameters(
     place = pool_place * len(classes) + np.searchsorted(classes, histories.x, side="right") - 1
     shape = (-1, len(names) + len(SPEND_PARAMETERS) + 1, len(draws))
     return np.array(sets).reshape(shape), place.astype("int64")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

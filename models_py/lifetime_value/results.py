@@ -76,8 +76,10 @@ def sum_customers(futures: Futures) -> Totals:
     )
 
 
-def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
+def read_batch(batch: pd.DataFrame, as_of_date: dt.date, pool_by: str | None = None) -> Histories:
     """Check a batch of `frames.LTV_FEATURES` and turn it into arrays, days into weeks.
+
+    `pool_by` is the column that names the group whose parameters are the customer's own.
 
     Raises
     ------
@@ -85,7 +87,8 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
         For missing columns, customers without a purchase, repeated customers, histories that
         contradict themselves, or rows of another as-of date.
     """
-    require_columns(batch, LTV_FEATURES, _TABLE)
+    pooled = [] if pool_by is None else [pool_by]
+    require_columns(batch, [*LTV_FEATURES, *pooled], _TABLE)
     needed = [name for name in LTV_FEATURES if name != "observed_revenue_amount"]
     remedy = "Leave prospects out: select rows with purchase_days_count >= 1."
     if "as_of_date" in batch:
@@ -124,6 +127,7 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
         repeat,
         to_float(batch["observed_revenue_amount"], _TABLE),
         margin,
+        None if pool_by is None else (f"{pool_by}=" + batch[pool_by].astype(str)).to_numpy(),
     )
 
 

@@ -7,7 +7,6 @@ The mathematics belong in `purchases`, `spend` and `predictive`, judging it in `
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,8 +16,8 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
-from models_py.lifetime_value.parameters import from_rows, to_rows
-from models_py.lifetime_value.predictive import Futures, Histories, simulate
+from models_py.lifetime_value.parameters import from_rows, pooled_by, to_rows
+from models_py.lifetime_value.predictive import Futures, Histories, processors, simulate
 from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
@@ -113,7 +112,8 @@ class LifetimeValue:
         Parameters
         ----------
         purchase_groups, spend_groups : DataFrame
-            Columns of `frames.PURCHASE_GROUPS` and `frames.SPEND_GROUPS`.
+            Columns of `frames.PURCHASE_GROUPS` and `frames.SPEND_GROUPS`. Parameters differ by a
+            column ``pool``, ``<column>=<value>``, of purchases; batches then need that column.
         last_orders : DataFrame, optional
             Columns of `frames.LAST_ORDER_GROUPS`: `spend_pit.calibration` is measured on them.
         refund_lags : DataFrame, optional
@@ -128,7 +128,12 @@ class LifetimeValue:
         """
         sampling = self.sampling or Sampling()
         bought, bought_health = purchases.fit(
-            purchase_groups, self.purchase_model, sampling, self.draws_kept, self.random_state
+            purchase_groups,
+            self.purchase_model,
+            sampling,
+            self.draws_kept,
+            self.random_state,
+            "pool" if "pool" in purchase_groups else None,
         )
         spent, spent_health = spend.fit(
             spend_groups, sampling, self.draws_kept, self.random_state + 1
@@ -217,7 +222,7 @@ class LifetimeValue:
         The same draw index means the same parameters in every batch, so the totals of batches add
         up to the totals of the whole, exactly.
         """
-        return self._summarised(read_batch(batch, as_of_date), lambda futures, part: {})[1]
+        return self._summarised(self._read(batch, as_of_date), lambda futures, part: {})[1]
 
     def predict_with_totals(
         self,
@@ -238,7 +243,7 @@ class LifetimeValue:
                 summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
             return summary
 
-        summaries, totals = self._summarised(read_batch(batch, as_of_date), summary_of)
+        summaries, totals = self._summarised(self._read(batch, as_of_date), summary_of)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
@@ -272,9 +277,12 @@ class LifetimeValue:
 
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
-        histories = read_batch(batch, as_of_date)
+        histories = self._read(batch, as_of_date)
         for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
             yield self._futures(histories.part(start, start + _CHUNK_CUSTOMERS))
+
+    def _read(self, batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
+        return read_batch(batch, as_of_date, pooled_by(self.draws_))
 
     def _futures(self, histories: Histories) -> Futures:
         horizons = np.asarray(self.horizons_days)
@@ -290,10 +298,3 @@ class LifetimeValue:
             self.purchase_model,
             self.random_state,
         )
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -260,3 +260,27 @@ def test_horizons_must_ascend():
     model = LifetimeValue.from_parameters(parameters(), horizons_days=(90, 30))
     with pytest.raises(ValueError, match="positive and ascending"):
         model.predict(customers(2), AS_OF)
+
+
+def test_a_pooled_customer_is_predicted_by_the_parameters_of_the_own_group():
+    rows = parameters()
+    twice = rows[rows["parameter"] == "alpha"].assign(
+        parameter="alpha[acquisition_channel=web]", value=lambda found: 2.0 * found["value"]
+    )
+    pooled = LifetimeValue.from_parameters(pd.concat([rows, twice]), random_state=7)
+    pd.testing.assert_frame_equal(
+        LifetimeValue.from_parameters(pooled.parameters_frame(), random_state=7).draws_,
+        pooled.draws_,
+    )
+    batch = customers(40).assign(acquisition_channel=["web", "shop"] * 20)
+    found = pooled.predict(batch, AS_OF)
+    doubled = rows.assign(
+        value=np.where(rows["parameter"] == "alpha", 2.0, 1.0) * rows["value"].to_numpy()
+    )
+    for channel, expected in (("web", doubled), ("shop", rows)):
+        own = batch[batch["acquisition_channel"] == channel]
+        alone = LifetimeValue.from_parameters(expected, random_state=7).predict(own, AS_OF)
+        kept = found[found["customer_id"].isin(own["customer_id"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, alone)
+    with pytest.raises(ValueError, match="acquisition_channel"):
+        pooled.predict(customers(3), AS_OF)

@@ -8,7 +8,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS, SPEND_GROUPS
+from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS, SPEND_GROUPS, purchase_groups
 from dagster_project.warehouse import open_warehouse
 from models_py.lifetime_value import group_purchases, group_spend
 from models_py.simulate import PlainParameters, simulate_purchases
@@ -36,7 +36,12 @@ def test_sql_groups_are_the_groups_of_models_py(tmp_path):
         )
         purchases = warehouse.frame(PURCHASE_GROUPS, [DAY])
         spend = warehouse.frame(SPEND_GROUPS, [DAY])
+        pooled = warehouse.frame(purchase_groups("acquisition_quarter"), [DAY])
     pd.testing.assert_frame_equal(purchases, group_purchases(customers), check_dtype=False)
+    first = pd.Timestamp(DAY) - pd.to_timedelta(customers["tenure_days"], unit="D")
+    quarters = ("acquisition_quarter=" + first.dt.to_period("Q").astype(str)).value_counts()
+    counted = pooled.groupby("pool")["customers_count"].sum()
+    assert len(quarters) >= 3 and counted.to_dict() == quarters.to_dict()
     expected = group_spend(customers)
     assert len(spend) == len(expected) > 500
     assert list(spend["customers_count"]) == list(expected["customers_count"])
