@@ -86,16 +86,16 @@ def measure(data: Purchases) -> dict[str, object]:
                 mended = again[f"{quantity}_recalibrated_pit"] if again else raw
                 for name, mine in slices.items():
                     key = f"{quantity} {name}"
-                    cell = shares.setdefault(key, {"raw": 0.0, "published": 0.0, "customers": 0})
+                    cell = shares.setdefault(key, {"raw": 0.0, "recalibrated": 0.0, "customers": 0})
                     cell["raw"] += measures.pit_share(raw[mine], 0.9) * mine.sum()
-                    cell["published"] += measures.pit_share(mended[mine], 0.9) * mine.sum()
+                    cell["recalibrated"] += measures.pit_share(mended[mine], 0.9) * mine.sum()
                     cell["customers"] += int(mine.sum())
                     if quantity == "revenue":
                         share = measures.pit_share(mended[mine], 0.9)
                         status_rows.append((day, name, share, int(mine.sum())))
         for cell in shares.values():
             cell["raw"] /= cell["customers"]
-            cell["published"] /= cell["customers"]
+            cell["recalibrated"] /= cell["customers"]
         result[f"{horizon} days"] = {
             "origins": {str(day): role for day, role in roles.items()},
             "status": backtesting.status_of(status_rows),

@@ -67,11 +67,12 @@ def peer_futures(
     rate = rng.gamma(value["r"] + x, 1.0, shape) / (value["alpha"] + age)
     alive = rng.random(shape) < found["alive"][:, None]
     if family == "pareto_nbd":
-        leaving = rng.gamma(value["s"], 1.0, shape) / (value["beta"] + age)
-        there = np.minimum(rng.exponential(1.0, shape) / np.maximum(leaving, 1e-12), weeks)
+        # A small s gives lifetime rates that underflow to 0: nobody leaves.
+        leaving = np.maximum(rng.gamma(value["s"], 1.0, shape) / (value["beta"] + age), 1e-12)
+        there = np.minimum(rng.exponential(1.0, shape) / leaving, weeks)
         orders = rng.poisson(np.where(alive, rate * there, 0.0)).astype(float)
         per_time = leaving
-        height = rate / np.maximum(leaving, 1e-12)
+        height = rate / leaving
     else:
         chances = x + (family == "mbg_nbd")
         dropout = np.clip(
@@ -256,7 +257,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     cache = arguments.cache or Path(tempfile.mkdtemp(prefix="clientela-peers-"))
-    result: dict[str, object] = {
+    known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    result: dict[str, object] = known | {
         "command": "python benchmarks/peers.py --data FOLDER --peer-python PYTHON",
         "peers": "pymc-marketing 0.19.2, method map, the library's default priors",
     }
