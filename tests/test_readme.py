@@ -93,3 +93,57 @@ def test_bridge_and_fuzz_figures_are_the_measured_ones():
     assert claim in README
     assert f"{fuzz['rows_lost']} rows lost" in README
     assert "9,747,747.93 to 8,201,035.25" in README
+
+
+def test_inference_figures_are_the_measured_ones():
+    study = result("inference")
+    rows = study["comparisons"]
+    means = max(abs(row["mean_sds"]) for row in rows)
+    ends = max(abs(row[end]) for row in rows for end in ("p05_sds", "p95_sds"))
+    assert f"within {means:.2f} sd (means) and {ends:.2f} sd" in README
+    assert min(row["chain_ess_bulk_min"] for row in rows) > 10_000
+    calibrated = [
+        name
+        for name, family in result("sbc").items()
+        if family["simulations"] >= 200
+        and all(statistic["is_within_band"] for statistic in family["statistics"])
+    ]
+    assert {"mbg_nbd", "bg_nbd"} <= set(calibrated)
+
+
+def test_peer_figures_are_the_measured_ones():
+    peers = result("peers")
+    sets = [found for found in peers.values() if isinstance(found, dict)]
+    rows = [
+        row
+        for found in sets
+        for row in found["crps_differences"]
+        if row["ours"] == "clientela mbg_nbd"
+    ]
+    better = sum(row["low"] > 0 for row in rows)
+    worse = sum(row["high"] < 0 for row in rows)
+    assert f"better in {better} of {len(rows)} comparisons, worse in {worse}" in README
+    bias = {
+        name: found["orders_bias"]
+        for name, found in peers["cdnow"]["measures"].items()
+        if name.endswith("| all")
+    }
+    theirs = min((abs(v), v) for name, v in bias.items() if name.startswith("pymc"))[1]
+    assert f"{bias['clientela mbg_nbd | all']:.1%}".replace("%", " %") in README
+    assert f"theirs {theirs:.1%} at best".replace("%", " %") in README
+
+
+def test_amounts_figures_are_the_measured_ones():
+    sets = result("amounts")["sets"]
+    cdnow, uci = sets["cdnow"], sets["uci_online_retail"]
+    full, mean = (
+        cdnow[f"pit_{form}_form_repeat_buyers"]["spend_pit_share"] for form in ("full", "mean")
+    )
+    claim = f"CDNOW {full:.1%} (published form {mean:.1%}), UCI Online Retail "
+    theirs = uci["pit_full_form_repeat_buyers"]["spend_pit_share"]
+    assert (claim + f"{theirs:.1%}").replace("%", " %") in README
+
+
+def test_bound_of_linkage_is_the_measured_one():
+    bound = result("linkage_bound")["best_recall_at_precision_099"]
+    assert f"more than recall {bound:.3f} at precision 0.99" in README
