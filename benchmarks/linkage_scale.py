@@ -78,7 +78,9 @@ def _measure(way: str, file: Path, results: multiprocessing.Queue) -> None:  # t
 
 def _memory_gb(process: int | str, kind: str) -> float:
     status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split(f"{kind}:")[1].split()[0]) / 1024**2
+    # A process that has just ended has a status without memory.
+    found = status.partition(f"{kind}:")[2].split()
+    return int(found[0]) / 1024**2 if found else 0.0
 
 
 def run(way: str, file: Path, max_minutes: float, max_memory_gb: float) -> dict[str, object]:
