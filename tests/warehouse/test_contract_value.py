@@ -28,7 +28,7 @@ PLANS = {
     "basic": (dt.date(2023, 3, 10), 10.0, 1.5, 6.0),
     "gold": (dt.date(2023, 5, 20), 40.0, 0.7, 9.0),
 }
-EACH = 2500
+EACH = 1000
 
 
 def simulated_contracts():
@@ -94,7 +94,7 @@ def measure(file, day):
 def configure(patched, file, mode):
     text = (PROJECT_ROOT / "config.yml").read_text()
     text = text.replace("mode: purchases ", f"mode: {mode} ").replace(
-        "prediction_draws: 500", "prediction_draws: 200"
+        "prediction_draws: 500", "prediction_draws: 100"
     )
     file.write_text(text)
     patched.setenv("CLIENTELA_CONFIG", str(file))
@@ -102,7 +102,7 @@ def configure(patched, file, mode):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A warehouse with five thousand good contracts and five others, built for two dates."""
+    """A warehouse with two thousand good contracts and five others, built for two dates."""
     file = tmp_path_factory.mktemp("contracts") / "w.duckdb"
     contracts = simulated_contracts()
     odd = contracts.iloc[:5].assign(
@@ -285,5 +285,5 @@ def test_the_mode_asks_for_no_refit_of_purchases(tmp_path, monkeypatch):
     contracts = load_config().lifetime_value
     assert contracts.mode == "contracts" and purchases.mode == "purchases"
     told = contracts.of_purchases()
-    assert told == purchases.of_purchases() | {"prediction_draws": 200}
+    assert told == purchases.of_purchases() | {"prediction_draws": 100}
     assert {"horizons_days", "gates", "chains"} <= set(told)
