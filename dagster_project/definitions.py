@@ -5,6 +5,7 @@ Add a line here when a module defines something new for Dagster to load. Nothing
 
 import dagster as dg
 
+from dagster_project.assets.contract_value import contract_ltv
 from dagster_project.assets.dbt import DBT_ASSETS
 from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
@@ -28,6 +29,7 @@ defs = dg.Definitions(
         customers_map,
         *QUALITY_ASSETS,
         *LIFETIME_VALUE_ASSETS,
+        contract_ltv,
         *SEGMENT_ASSETS,
         ltv_totals,
         promotion,

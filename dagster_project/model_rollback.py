@@ -11,6 +11,7 @@ import pandas as pd
 
 from dagster_project.model_registry import ROLLED_BACK
 from dagster_project.result_tables import (
+    CONTRACT_LTV,
     CUSTOMER_LTV,
     CUSTOMER_MICROSEGMENTS,
     MODEL_VERSIONS,
@@ -19,7 +20,7 @@ from dagster_project.result_tables import (
 )
 from dagster_project.warehouse import Warehouse
 
-SLICES_OF = (CUSTOMER_LTV, CUSTOMER_MICROSEGMENTS)
+SLICES_OF = (CUSTOMER_LTV, CUSTOMER_MICROSEGMENTS, CONTRACT_LTV)
 VERSIONS = f"""
     with used as (
         select model_version_id, count(*) as slices_count, max(as_of_date) as last_slice_date from (
@@ -79,7 +80,8 @@ def roll_back(warehouse: Warehouse, version: str, reason: str) -> list[dt.date]:
         raise UnknownVersionError(
             f"{version} is {rows[0][0]}, so it is not in force and cannot be rolled back."
         )
-    days = [day for (day,) in warehouse.connection.execute(_slices(), [version] * 2).fetchall()]
+    made = warehouse.connection.execute(_slices(), [version] * len(SLICES_OF)).fetchall()
+    days = [day for (day,) in made]
     connection = warehouse.connection
     connection.execute("begin transaction")
     try:

@@ -187,6 +187,8 @@ class SamplingGates(Settings):
 class LifetimeValueSettings(Settings):
     """Horizons, discounting and sampling of lifetime value."""
 
+    mode: Literal["purchases", "contracts"] = "purchases"
+    contract_period_days: Annotated[float, Field(ge=1, le=3660)] = 30
     horizons_days: Annotated[tuple[Positive, ...], Field(min_length=1)] = (30, 90, 180, 365)
     annual_discount_rate: Annotated[float, Field(ge=0, lt=1)] = 0.10
     prediction_draws: Annotated[int, Field(ge=100, strict=True)] = 500
@@ -211,6 +213,11 @@ class LifetimeValueSettings(Settings):
         if any(earlier >= later for earlier, later in pairwise(value)):
             raise ValueError(f"must ascend without repeats; the nearest is {sorted(set(value))}")
         return value
+
+    def of_purchases(self) -> dict[str, object]:
+        """What a fit of purchases is told; a change of anything else asks for no refit."""
+        others = {"refit_after_days", "families", "mode", "contract_period_days"}
+        return self.model_dump(exclude=others)
 
 
 class ValueSettings(Settings):

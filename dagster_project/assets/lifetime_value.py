@@ -58,7 +58,7 @@ def customer_ltv(
         version, _ = version_in_force(warehouse, MODEL, as_of)
         status = backtesting.interval_status(warehouse, as_of, config.lifetime_value.horizons_days)
         corrections = backtesting.published_recalibration(warehouse, as_of)
-        settings = config.lifetime_value.model_dump(exclude={"refit_after_days", "families"})
+        settings = config.lifetime_value.of_purchases()
         # As pairs: the order of tiers counts, and a fingerprint sorts keys.
         tiers = [config.tier_horizon_days, list(config.value.tiers.items())]
         step = step_for(

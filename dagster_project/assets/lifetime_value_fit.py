@@ -56,7 +56,7 @@ def _folder(config: Config, as_of: dt.date) -> Path:
 
 
 def _settings(config: Config) -> dict[str, object]:
-    return config.lifetime_value.model_dump(exclude={"refit_after_days", "families"})
+    return config.lifetime_value.of_purchases()
 
 
 @dg.asset(

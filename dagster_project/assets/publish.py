@@ -33,6 +33,8 @@ GATES = {
             select distinct model_version_id from predictions.customer_ltv where as_of_date = {day}
             union select distinct model_version_id from predictions.customer_microsegments
             where as_of_date = {day}
+            union select distinct model_version_id from predictions.contract_ltv
+            where as_of_date = {day}
         ) used left join models.model_versions using (model_version_id)
         where status is distinct from 'promoted'""",
     "one_value_per_customer_and_horizon": """

@@ -21,6 +21,7 @@ from dagster_project.result_tables.identity import (
     SUPERSEDED,
 )
 from dagster_project.result_tables.lifetime_value import (
+    CONTRACT_LTV,
     CUSTOMER_LTV,
     LTV_BACKTESTS,
     LTV_CALIBRATION,
@@ -60,6 +61,7 @@ from dagster_project.result_tables.totals import (
 __all__ = [
     "CHANGE_LOG",
     "COHORT_LTV",
+    "CONTRACT_LTV",
     "CUSTOMERS_MAP",
     "CUSTOMER_LAYER_CLUSTERS",
     "CUSTOMER_LIFECYCLE",
@@ -109,6 +111,7 @@ RESULT_TABLES: dict[str, ResultTable] = {
         PENDING_ERASURES,
         ERASED_REVENUE,
         CUSTOMER_LTV,
+        CONTRACT_LTV,
         PORTFOLIO_LTV,
         STAGE_LTV,
         MICROSEGMENT_LTV,

@@ -46,6 +46,33 @@ CUSTOMER_LTV = ResultTable(
     ),
 )
 
+CONTRACT_LTV = ResultTable(
+    "predictions",
+    "contract_ltv",
+    "One row per contract begun, as_of_date and horizon: what it will still pay.",
+    (
+        ("contract_id", "VARCHAR", "Identifier of the contract."),
+        CUSTOMER_ID,
+        AS_OF,
+        HORIZON,
+        VERSION,
+        ("contract_status", "VARCHAR", "active, or ended on or before as_of_date."),
+        (
+            "retention_probability",
+            "DOUBLE",
+            "P(every renewal due within the horizon is made); 1 when none is due, 0 when ended.",
+        ),
+        *quantiles("predicted_revenue", "Renewals paid within the horizon, undiscounted"),
+        *quantiles("predicted_present_value", "Renewals paid within the horizon, discounted"),
+        (
+            "interval_status",
+            "VARCHAR",
+            "uncalibrated, as no backtest of contracts is made; extrapolated when the horizon is "
+            "longer than the oldest contract has been known.",
+        ),
+    ),
+)
+
 SLICE = (
     "all, repeat_buyers (x > 0), one_time (x = 0), top_decile of predicted value, or "
     "stage_<lifecycle stage at the origin>."

@@ -14,7 +14,7 @@ MODEL_VERSIONS = ResultTable(
     "One row per fitted model.",
     (
         VERSION,
-        ("model", "VARCHAR", "lifetime_value or microsegmentation."),
+        ("model", "VARCHAR", "lifetime_value, microsegmentation or contracts."),
         ("data_end_date", "DATE", "Last day of the data it was fitted on."),
         (
             "status",

@@ -60,6 +60,16 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
         ("ess_min: 400", "ess_min: -1", r"lifetime_value\.gates\.ess_min: -1.*greater than 0"),
         ("Europe/Madrid", "Europe/Madird", r"business_time_zone: 'Europe/Madird'.*Europe/Madrid"),
         ("EUR\n", "eur\n", r"reporting_currency: 'eur'.*nearest is EUR"),
+        (
+            "mode: purchases ",
+            "mode: contract ",
+            r"lifetime_value\.mode: 'contract'.*nearest is `contracts`",
+        ),
+        (
+            "contract_period_days: 30 ",
+            "contract_period_days: 0 ",
+            r"lifetime_value\.contract_period_days: 0.*greater than or equal to 1",
+        ),
         ("[30, 90, 180, 365]", "[90, 30]", r"horizons_days: \[90, 30\].*\[30, 90\]"),
         ("floor_customers: 30 ", "floor_customers: few ", r"floor_customers: 'few'.*integer"),
         ("stability_floor: 0.75", "stability_floor: 75", r"stability_floor: 75.*less than 1"),
