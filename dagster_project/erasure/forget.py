@@ -46,6 +46,7 @@ from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
     LEDGER,
     agree_again,
+    cohorts_again,
     count_again,
     households_again,
     keep_revenue,
@@ -156,6 +157,7 @@ def forget(
             count_again(connection, "old", renewed, plan.doomed)
             remember(connection, renewed)
             recounted = households_again(connection, renewed)
+            recounted |= cohorts_again(connection, "old", renewed)
             measure_again(connection, renewed, recounted | set(report.rows))
             note_run(connection, renewed, run_id)
             if left := remaining(connection, renewed, plan.needles, plan.spared):
@@ -246,6 +248,7 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
             keep_revenue(renewing, source, renewed, renewed if source == "copied" else source)
         agree_again(renewing, "copied", renewed)
         recounted = households_again(renewing, renewed)
+        recounted |= cohorts_again(renewing, "copied", renewed)
         if keeps_erasures:
             remember(renewing, renewed)
         if changed:

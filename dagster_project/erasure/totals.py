@@ -1,7 +1,8 @@
 """What an erasure leaves behind in figures: the revenue of the erased, and counts that still agree.
 
 Add here a total that must hold before and after. Totals that earlier runs have written (portfolio,
-backtests, micro-segments) name nobody and stay as they are.
+backtests, micro-segments) name nobody and stay, until their date is run again; a cohort of nobody
+but the erased goes.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import duckdb
 
 from dagster_project.erasure.columns import Table, tables_of
 from dagster_project.result_tables import (
+    COHORT_LTV,
+    CUSTOMER_LTV,
     ERASED_REVENUE,
     KPI_RECONCILIATION,
     PIPELINE_RUNS,
+    PORTFOLIO_LTV,
     TABLE_LINEAGE,
 )
 from dagster_project.source_contract import SHAPES
@@ -73,6 +77,40 @@ def agree_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> No
         "group by as_of_date) as gone "
         f"where gone.as_of_date = kept.as_of_date and check_name = '{OBSERVED}'"
     )
+
+
+def cohorts_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> set[str]:
+    """Drop the cohorts that held only erased persons, and have totals of their dates summed again.
+
+    A cohort of one person is that person's purchase history by month.
+
+    Returns
+    -------
+    set of str
+        Tables (schema.table) that were written to.
+    """
+    tables = set(present(connection, old))
+    if {CUSTOMER_LTV.full_name, TABLE_LINEAGE.full_name} <= tables:
+        # Without its fingerprint the next run of the date sums those who are left.
+        connection.execute(
+            f"delete from {new}.{TABLE_LINEAGE.full_name} where table_name = ? and as_of_date in ("
+            f"select as_of_date from {old}.{CUSTOMER_LTV.full_name} "
+            "where customer_id in (select customer_id from gone_customers))",
+            [PORTFOLIO_LTV.full_name],
+        )
+    if not {FEATURES, COHORT_LTV.full_name} <= tables:
+        return set()
+    cohort = (
+        "as_of_date, cast(date_trunc('month', first_purchase_date) as date), "
+        "coalesce(acquisition_channel, 'unknown')"
+    )
+    key = "(as_of_date, acquisition_month, acquisition_channel)"
+    written = connection.execute(
+        f"delete from {new}.{COHORT_LTV.full_name} where {key} in (select {cohort} "
+        f"from {old}.{FEATURES} where customer_id in (select customer_id from gone_customers)) "
+        f"and {key} not in (select {cohort} from {new}.{FEATURES} where purchase_days_count > 0)"
+    ).fetchall()[0][0]
+    return {COHORT_LTV.full_name} if written else set()
 
 
 def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:

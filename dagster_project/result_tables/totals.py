@@ -37,13 +37,13 @@ PORTFOLIO_LTV = ResultTable(
         (
             "previous_revenue_amount",
             "DECIMAL(18,2)",
-            "predicted_revenue_mean of that slice. With the four changes below it sums to "
+            "Sum over the customers of that slice. With the four changes below it sums to "
             "predicted_revenue_mean of this one.",
         ),
         (
             "departed_change_amount",
             "DECIMAL(18,2)",
-            "Change by customers of that slice who are none now (merged, erased, refunded).",
+            "Change by customers of that slice who are none now (merged, refunded); erased ones are in neither.",
         ),
         (
             "behaviour_change_amount",

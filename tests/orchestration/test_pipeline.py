@@ -145,7 +145,9 @@ def test_every_serving_view_answers_from_the_published_copy(shop):
     )
     assert len(views) >= 6
     for (name,) in views:
-        assert rows(shop.published, f"select count(*) from serving.{name}")[0][0] > 0, name
+        found = rows(shop.published, f"select count(*) from serving.{name}")[0][0]
+        # This shop sells no contracts.
+        assert (found > 0) != (name == "contract_ltv_current"), name
 
 
 def test_customer_360_has_one_row_per_customer_with_value_and_segment(shop):

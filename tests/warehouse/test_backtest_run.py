@@ -69,6 +69,7 @@ def features(days: pd.DataFrame, as_of: dt.date) -> pd.DataFrame:
             "purchase_log_amount_sum": by["log"].sum(),
             "observed_revenue_amount": total,
             "observed_margin_amount": np.nan,
+            "acquisition_channel": "web",
         }
     ).reset_index()
 
