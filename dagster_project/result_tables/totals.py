@@ -43,7 +43,7 @@ PORTFOLIO_LTV = ResultTable(
         (
             "departed_change_amount",
             "DECIMAL(18,2)",
-            "Change by customers of that slice who are none now (merged, refunded); erased ones are in neither.",
+            "Change by customers of that slice who are none now (merged, refunded).",
         ),
         (
             "behaviour_change_amount",
