@@ -12,7 +12,7 @@ from benchmarks.purchase_data import simulate
 from models_py.lifetime_value import Sampling, pooling, purchases
 
 RATE_SCALE, DROPOUT_SCALE = 0.5, 0.4
-SIZES = [600] * 10 + [15, 15]
+SIZES = [400] * 10 + [15, 15]
 FAMILIES = pytest.mark.parametrize("family", purchases.MODELS)
 
 

@@ -118,17 +118,12 @@ def test_fitting_needs_no_compiler_on_the_path(tmp_path):
     script = """
 import numpy as np, pandas as pd, shutil
 assert not any(map(shutil.which, ("gcc", "cc", "g++", "clang")))
-from models_py.lifetime_value import LifetimeValue, Sampling
+from models_py.lifetime_value import Sampling, purchases
 bought = pd.DataFrame({"repeat_purchases_count": [0, 1, 3], "active_span_days": [0, 30, 200],
                        "tenure_days": [300, 300, 300], "customers_count": [50, 20, 10]})
-first = pd.Series([20.0, 30.0, 25.0])
-spent = pd.DataFrame({"repeat_purchases_count": [0, 1, 3], "customers_count": 1,
-                      "first_amount_sum": first, "repeat_amount_sum": [0.0, 22.0, 90.0],
-                      "first_log_amount_sum": np.log(first),
-                      "log_amount_sum": np.log(first) + [0.0, np.log(22.0), 3 * np.log(29.0)]})
 short = Sampling("nuts", draws=50, tune=50, chains=2)
-model = LifetimeValue(draws_kept=50, sampling=short).fit(bought, spent)
-print("fitted", len(model.draws_))
+draws, _ = purchases.fit(bought, "mbg_nbd", short, 50, 1)
+print("fitted", len(draws))
 """
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
