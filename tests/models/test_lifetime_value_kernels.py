@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 from scipy import integrate, special, stats
 
-from models_py.lifetime_value import kernels, keyed_random
+from models_py.lifetime_value import kernels, keyed_random, pareto_nbd
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.order_statistics import kept
 
@@ -126,6 +126,23 @@ def test_published_conditional_expectation(family, published):
     assert found.orders.mean() == pytest.approx(published, abs=0.15)
 
 
+# Lifetimes far shorter than times between orders: beta is far below alpha.
+SHORT_LIVES = [
+    ((0, 0.0, 52.0), (0.5, 20.0, 0.2, 0.05), 0.1575),
+    ((0, 0.0, 104.0), (1.0, 50.0, 0.2, 0.1), 0.1067),
+    ((0, 0.0, 104.0), (1.0, 50.0, 0.2, 0.03), 0.0786),
+    ((0, 0.0, 104.0), (1.0, 100.0, 0.3, 0.01), 0.0322),
+]
+
+
+@pytest.mark.parametrize(("history", "parameters", "exact"), SHORT_LIVES)
+def test_alive_in_pareto_nbd_where_lives_are_short(history, parameters, exact):
+    found = kernels.alive_probability(kernels.PARETO_NBD, *history, *parameters)
+    assert found == pytest.approx(exact, abs=6e-5)
+    data = {name: np.array([value]) for name, value in zip(("x", "t_x", "T"), history, strict=True)}
+    assert found == pytest.approx(pareto_nbd.alive_probability(data, *parameters)[0], rel=1e-10)
+
+
 @pytest.mark.parametrize(
     ("history", "parameters"),
     [
@@ -134,6 +151,8 @@ def test_published_conditional_expectation(family, published):
         ((300, 60.0, 104.0), (1.5, 2.0, 3.0, 40.0)),
         ((3, 5.0, 200.0), (0.3, 8.0, 1.0, 2.0)),
         ((1, 0.5, 1.0), (1.0, 30.0, 20.0, 300.0)),
+        *((history, parameters) for history, parameters, _ in SHORT_LIVES),
+        ((4, 0.0, 104.0), (1.0, 50.0, 0.1, 0.03)),
     ],
 )
 def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters):
@@ -146,7 +165,7 @@ def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters
             - np.log(beta + tau)
         )
 
-    ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.1])[0]
+    ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.01, t_x + 0.1])[0]
     found = kernels.alive_probability(kernels.PARETO_NBD, x, t_x, tenure, r, alpha, s, beta)
     assert found == pytest.approx(1.0 / (1.0 + ratio), rel=1e-6)
 
