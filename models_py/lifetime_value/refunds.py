@@ -71,8 +71,8 @@ def fit(
     exposed = np.cumsum(taken[::-1])[::-1]  # money of orders at least this old
     random = np.random.default_rng(random_state)
     tail = _tail(exposed)
-    pooled = (np.append(sums[:tail], sums[tail:].sum()) for sums in (back, spread, exposed))
-    rate = _gamma(*pooled, draws_count, random)
+    pooled = [np.append(sums[:tail], sums[tail:].sum()) for sums in (back, spread, exposed)]
+    rate = _gamma(pooled[0], pooled[1], pooled[2], draws_count, random)
     rate = rate[:, np.minimum(np.arange(longest + 1), tail)]  # (draw, lag)
     to_come = np.cumsum(rate[:, ::-1], axis=1)[:, ::-1] - rate  # beyond each age
     total = np.array([taken.sum()])

@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 from scipy import integrate, special, stats
 
-from models_py.lifetime_value import kernels, keyed_random, pareto_nbd
+from models_py.lifetime_value import kernels, keyed_random, pareto_nbd, predictive
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.order_statistics import kept
 
@@ -312,6 +312,51 @@ def test_pools_use_their_own_parameters_and_the_population_where_there_are_none(
     assert alone > 1.5 * slow
     assert expected(np.array(["shop"], dtype=object), draws) == slow
     assert expected(np.array(["web"], dtype=object), draws) == alone
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_a_pool_that_was_not_fitted_differs_as_pools_do(family):
+    draws = pd.DataFrame([FAMILIES[family] | SPEND] * 2000)
+    draws["alpha[shop]"] = 60.0
+    scaled = draws.assign(rate_scale=0.8, dropout_scale=0.6)
+    pools = np.array(["web", "shop", "web", "post"], dtype=object)
+    # Customers of a new pool are new: what they do hangs on the parameters alone.
+    arrays = {name: np.zeros(4) for name in ("x", "t_x", "T", "repeat")} | {
+        "first": np.full(4, 20.0)
+    }
+    whole = Histories(np.array(list("abcd"), dtype=object), **arrays, pool=pools)
+
+    def simulated(part: Histories, given: pd.DataFrame, seed: int = 1) -> Futures:
+        return simulate(part, given, np.array([90]), 0.1, family, seed)
+
+    plain, found = simulated(whole, draws), simulated(whole, scaled)
+    orders = found.orders_mean[:, 0]
+    assert orders[1] == plain.orders_mean[1, 0]  # fitted: its own
+    # A skewed spread around the population's rate has a higher mean.
+    assert (orders[[0, 2, 3]] > 1.02 * plain.orders_mean[[0, 2, 3], 0]).all()
+    # The median time to the next order hangs on rates alone: one pool, one set of offsets.
+    assert found.waiting_days[0] == found.waiting_days[2] != found.waiting_days[3]
+    assert not np.array_equal(simulated(whole, scaled, 2).orders_mean, found.orders_mean)
+    alone = simulated(whole.part(2, 4), scaled)
+    np.testing.assert_array_equal(alone.orders_mean, found.orders_mean[2:])
+    np.testing.assert_array_equal(alone.revenue, found.revenue[2:])
+
+
+def test_offsets_of_a_new_pool_are_those_of_the_hierarchy():
+    size = 40_000
+    for family in FAMILIES:
+        draws = pd.DataFrame([FAMILIES[family]] * size).assign(rate_scale=0.8, dropout_scale=0.6)
+        at = {name: draws[name].to_numpy() for name in draws}
+        own = predictive._of_new_pool(at, at, "channel=web", 1)
+        rate = np.log(at["alpha"] / own["alpha"])
+        if family == "pareto_nbd":
+            leaving = np.log(own["beta"] / at["beta"])
+        else:
+            np.testing.assert_allclose(own["a"] + own["b"], at["a"] + at["b"])
+            leaving = np.log(own["a"] / own["b"]) - np.log(at["a"] / at["b"])
+        for offset, scale in ((rate, 0.8), (leaving, 0.6)):
+            assert stats.kstest(offset, stats.norm(0, scale).cdf).pvalue > 0.001
+        assert abs(np.corrcoef(rate, leaving)[0, 1]) < 0.02
 
 
 def test_code_that_cannot_be_kept_is_compiled_all_the_same():
