@@ -21,9 +21,9 @@ MBG_NBD, BG_NBD, PARETO_NBD = 0, 1, 2
 # Streams of one customer and draw. From _STEPS on there are four for every horizon: orders, amounts
 # and two for the time of the last order.
 _LUCK, _LEAVING, _STAYING, _LEVEL, _RATE, _STEPS = range(6)
-_NODES, _WEIGHTS = (values / 2.0 for values in np.polynomial.legendre.leggauss(16))
+_NODES, _WEIGHTS = (values / 2.0 for values in np.polynomial.legendre.leggauss(24))
 _NODES = _NODES + 0.5
-_CUT = 23.0  # an integrand that has fallen by e^-23 adds less than 1e-9
+_CUT = 45.0  # an integrand that has fallen by e^-45 adds nothing
 _NEGLIGIBLE = 1e-9  # chance of being alive: such a draw counts as gone
 # Revenue draws are rounded to 1/1024 of a currency unit, so that sums of them are exact in float64
 # up to 8.8e12 and totals do not depend on how customers are cut into batches.
@@ -39,9 +39,8 @@ def alive_probability(family, x, t_x, tenure, p0, p1, p2, p3):  # type: ignore[n
 
     MBG/NBD and BG/NBD: 1 / (1 + a / (b + n - 1) ((alpha + T) / (alpha + t_x))^(r + x)) with n
     chances to leave so far. Pareto/NBD: 1 / (1 + s ratio of the integral over tau from t_x to T of
-    (alpha + tau)^-(r + x) (beta + tau)^-(s + 1) to (alpha + T)^-(r + x) (beta + T)^-s), over
-    u = ln((alpha + tau) / (alpha + t_x)), where the integrand is smooth and positive (Fader &
-    Hardie 2005, "A note on deriving the Pareto/NBD model", eq. 20).
+    (alpha + tau)^-(r + x) (beta + tau)^-(s + 1) to (alpha + T)^-(r + x) (beta + T)^-s), over u =
+    ln((m + tau) / (m + t_x)), m the smaller of alpha and beta (`pareto_nbd.log_gone_to_alive`).
     """
     shape = p0 + x
     span = math.log((p1 + tenure) / (p1 + t_x))
@@ -52,15 +51,16 @@ def alive_probability(family, x, t_x, tenure, p0, p1, p2, p3):  # type: ignore[n
         return 1.0 / (1.0 + p2 / (p3 + chances - 1.0) * math.exp(shape * span))
     if tenure <= t_x:
         return 1.0
-    slope, steps = shape - 1.0, (p1 + t_x) / (p3 + t_x)
-    reach = min(span, _CUT / max(slope + (p2 + 1.0) * min(steps, 1.0), 0.1))
-    integral = 0.0
+    near, far = min(p1, p3), max(p1, p3)
+    slope, fall = (p2, shape) if p3 < p1 else (shape - 1.0, p2 + 1.0)
+    depth = (p1 + t_x) * math.expm1(_CUT / max(shape - 1.0, 0.1))
+    reach = math.log1p(min(tenure - t_x, depth) / (near + t_x))
+    steps, integral = (near + t_x) / (far + t_x), 0.0
     for node in range(len(_NODES)):
         u = reach * _NODES[node]
-        fall = slope * u + (p2 + 1.0) * math.log(1.0 + steps * (math.exp(u) - 1.0))
-        integral += _WEIGHTS[node] * math.exp(-fall)
-    odds = shape * span + p2 * math.log((p3 + tenure) / (p3 + t_x))
-    return 1.0 / (1.0 + p2 * steps * reach * integral * math.exp(odds))
+        integral += _WEIGHTS[node] * math.exp(-slope * u - fall * math.log1p(steps * math.expm1(u)))
+    odds = math.exp(shape * span + p2 * math.log((p3 + tenure) / (p3 + t_x)))
+    return 1.0 / (1.0 + p2 * (near + t_x) / (p3 + t_x) * reach * integral * odds)
 
 
 @compiled

@@ -24,7 +24,7 @@ PARAMETERS_OF = {
     "pareto_nbd": ("r", "alpha", "s", "beta"),
 }
 SPEND_PARAMETERS = ("p", "q", "v", "kappa")
-_FUTURE_STREAM = 2
+_FUTURE_STREAM, _POOL_STREAM = 2, 3
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def simulate(
     draws : DataFrame
         Columns r, alpha and a, b or s, beta; p, q, v; if first orders count, kappa; if spend goes
         with frequency, ``level_from_<x>``; if refunds are known, ``net_factor``. One row per draw.
-        Where histories have a pool, a column ``alpha[<pool>]`` stands before ``alpha``.
+        Where histories have a pool, a column ``alpha[<pool>]`` stands before ``alpha``; a pool
+        without one has the population's, offset by ``rate_scale`` and ``dropout_scale`` if given.
     horizons_days : ndarray
         Ascending.
     annual_discount_rate : float
@@ -155,7 +156,7 @@ def simulate(
     grid = np.concatenate([[0.0], weeks])
     if purchase_model == "pareto_nbd":
         grid = _refined(weeks)
-    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories)
+    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories, random_state)
     customers, count, horizons = len(histories.x), len(draws), len(weeks)
     orders, revenue, present_value = (np.empty((customers, horizons, count)) for _ in range(3))
     order_value, waiting = (np.empty((customers, count)) for _ in range(2))
@@ -205,12 +206,13 @@ def _refined(weeks: np.ndarray) -> np.ndarray:
 
 
 def _parameters(
-    draws: pd.DataFrame, names: tuple[str, ...], histories: Histories
+    draws: pd.DataFrame, names: tuple[str, ...], histories: Histories, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parameters (set, name, draw), and each customer's set: one for each pool and level of spend.
 
     Names are those of the purchase model, `SPEND_PARAMETERS`, and the factor on all money by which
-    refunds of known orders that are still to come take from it.
+    refunds of known orders that are still to come take from it. A pool that was not fitted differs
+    from the population by as much as pools do, nobody knows in which direction.
     """
     value = {str(name): draws[name].to_numpy(dtype="float64") for name in draws}
     nothing = np.full(len(draws), np.nan)  # no kappa: first orders do not count
@@ -226,14 +228,36 @@ def _parameters(
     levels = level_of(value, classes)
     sets = []
     for pool in known:
+        own = {name: column(name, pool) for name in (*names, *SPEND_PARAMETERS, "net_factor")}
+        if histories.pool is not None and "rate_scale" in value and f"alpha[{pool}]" not in value:
+            own |= _of_new_pool(own, value, pool, random_state)
         for level in levels:
-            found = [column(name, pool) for name in (*names, *SPEND_PARAMETERS, "net_factor")]
+            found = list(own.values())
             rate = len(names) + SPEND_PARAMETERS.index("v")
             found[rate] = found[rate] * level
             sets.append(found)
     place = pool_place * len(classes) + np.searchsorted(classes, histories.x, side="right") - 1
     shape = (-1, len(names) + len(SPEND_PARAMETERS) + 1, len(draws))
     return np.array(sets).reshape(shape), place.astype("int64")
+
+
+def _of_new_pool(
+    population: dict[str, np.ndarray], value: dict[str, np.ndarray], pool: str, random_state: int
+) -> dict[str, np.ndarray]:
+    """What a pool that was not fitted has in place of the population's parameters, each (draw,).
+
+    One offset a draw for the rate and one for leaving, as `pooling` states them; keyed by seed and
+    pool, so that its customers have the same in every batch.
+    """
+    seed = [_seed(random_state, _POOL_STREAM), _key(pool)]
+    rate, leaving = np.random.default_rng(seed).standard_normal((2, len(value["rate_scale"])))
+    leaving = np.exp(leaving * value["dropout_scale"])  # on the odds or the median lifetime
+    own = {"alpha": population["alpha"] * np.exp(-rate * value["rate_scale"])}
+    if "beta" in population:
+        return own | {"beta": population["beta"] * leaving}
+    a, b = population["a"], population["b"]
+    left = a * leaving
+    return own | {"a": (a + b) * left / (left + b), "b": (a + b) * b / (left + b)}
 
 
 def processors() -> int:

@@ -12,6 +12,9 @@ import pandas as pd
 from models_py.frames import REFUND_LAGS, require_columns, require_complete, to_float
 
 PARAMETERS = ("net_factor", "refund_rate")
+# A lag seen of a smaller part of all money has no rate of its own: one refund of the oldest order
+# would be taken from every order there is.
+_LEAST_SHARE_SEEN = 0.05
 
 
 def fit(
@@ -21,8 +24,10 @@ def fit(
 
     Orders of age a have shown their refunds of lags up to a only. The rate at lag d is what came
     back after exactly d days per money taken by orders at least that old (chain ladder); what
-    an order of age a is still to lose is the sum of rates beyond a. Refunds that name no order are
-    in nobody's orders: they take from all alike. Rates of different lags are independent, each
+    an order of age a is still to lose is the sum of rates beyond a. The oldest lags, seen of less
+    than 5 % of all money each, share one rate: all that came back after them per money and lag
+    exposed; a refund after more days than any order has seen is counted there. Refunds that name
+    no order are in nobody's orders: they take from all alike. Rates are independent, each
     gamma-distributed around its estimate with the variance of a compound Poisson sum, so that one
     large refund counts as one event.
 
@@ -56,16 +61,19 @@ def fit(
     days, ordered, refunded, squares = (to_float(lags[name], table) for name in REFUND_LAGS)
     if (np.stack([ordered, refunded, squares]) < 0).any() or (days < 0).any():
         raise ValueError(f"{table}: negative days or money. Pass refunds as positive amounts.")
-    if ordered.sum() <= 0:
-        raise ValueError(f"{table} hold no orders, so no refund rate. Fit on a later date.")
     unnamed = np.isnan(days)
-    longest = int(days[~unnamed].max())
+    if ordered[~unnamed].sum() <= 0:
+        raise ValueError(f"{table} hold no orders, so no refund rate. Fit on a later date.")
+    longest = int(days[~unnamed & (ordered > 0)].max())
     taken, back, spread = (np.zeros(longest + 1) for _ in range(3))
     for sums, values in ((taken, ordered), (back, refunded), (spread, squares)):
-        np.add.at(sums, days[~unnamed].astype(int), values[~unnamed])
+        np.add.at(sums, np.minimum(days[~unnamed].astype(int), longest), values[~unnamed])
     exposed = np.cumsum(taken[::-1])[::-1]  # money of orders at least this old
     random = np.random.default_rng(random_state)
-    rate = _gamma(back, spread, np.maximum(exposed, 1e-300), draws_count, random)  # (draw, lag)
+    tail = _tail(exposed)
+    pooled = [np.append(sums[:tail], sums[tail:].sum()) for sums in (back, spread, exposed)]
+    rate = _gamma(pooled[0], pooled[1], pooled[2], draws_count, random)
+    rate = rate[:, np.minimum(np.arange(longest + 1), tail)]  # (draw, lag)
     to_come = np.cumsum(rate[:, ::-1], axis=1)[:, ::-1] - rate  # beyond each age
     total = np.array([taken.sum()])
     nobodys = _gamma(
@@ -88,6 +96,16 @@ def fit(
         "refund_rate": float(draws["refund_rate"].mean()),
         "refunds_to_come_share": float(young.mean() / max(kept, 1e-9)),
     }
+
+
+def _tail(exposed: np.ndarray) -> int:
+    """The first lag of those that share a rate, which rests on at least the least share.
+
+    The last lag alone where every lag has been seen of enough.
+    """
+    least = _LEAST_SHARE_SEEN * exposed[0]
+    tail = int(np.searchsorted(-exposed, -least, side="right"))  # falls from lag to lag
+    return tail if exposed[tail:].sum() >= least else tail - 1
 
 
 def _gamma(

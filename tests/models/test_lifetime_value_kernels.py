@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 from scipy import integrate, special, stats
 
-from models_py.lifetime_value import kernels, keyed_random
+from models_py.lifetime_value import kernels, keyed_random, pareto_nbd, predictive
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.order_statistics import kept
 
@@ -126,6 +126,23 @@ def test_published_conditional_expectation(family, published):
     assert found.orders.mean() == pytest.approx(published, abs=0.15)
 
 
+# Lifetimes far shorter than times between orders: beta is far below alpha.
+SHORT_LIVES = [
+    ((0, 0.0, 52.0), (0.5, 20.0, 0.2, 0.05), 0.1575),
+    ((0, 0.0, 104.0), (1.0, 50.0, 0.2, 0.1), 0.1067),
+    ((0, 0.0, 104.0), (1.0, 50.0, 0.2, 0.03), 0.0786),
+    ((0, 0.0, 104.0), (1.0, 100.0, 0.3, 0.01), 0.0322),
+]
+
+
+@pytest.mark.parametrize(("history", "parameters", "exact"), SHORT_LIVES)
+def test_alive_in_pareto_nbd_where_lives_are_short(history, parameters, exact):
+    found = kernels.alive_probability(kernels.PARETO_NBD, *history, *parameters)
+    assert found == pytest.approx(exact, abs=6e-5)
+    data = {name: np.array([value]) for name, value in zip(("x", "t_x", "T"), history, strict=True)}
+    assert found == pytest.approx(pareto_nbd.alive_probability(data, *parameters)[0], rel=1e-10)
+
+
 @pytest.mark.parametrize(
     ("history", "parameters"),
     [
@@ -134,6 +151,8 @@ def test_published_conditional_expectation(family, published):
         ((300, 60.0, 104.0), (1.5, 2.0, 3.0, 40.0)),
         ((3, 5.0, 200.0), (0.3, 8.0, 1.0, 2.0)),
         ((1, 0.5, 1.0), (1.0, 30.0, 20.0, 300.0)),
+        *((history, parameters) for history, parameters, _ in SHORT_LIVES),
+        ((4, 0.0, 104.0), (1.0, 50.0, 0.1, 0.03)),
     ],
 )
 def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters):
@@ -146,7 +165,7 @@ def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters
             - np.log(beta + tau)
         )
 
-    ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.1])[0]
+    ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.01, t_x + 0.1])[0]
     found = kernels.alive_probability(kernels.PARETO_NBD, x, t_x, tenure, r, alpha, s, beta)
     assert found == pytest.approx(1.0 / (1.0 + ratio), rel=1e-6)
 
@@ -293,6 +312,51 @@ def test_pools_use_their_own_parameters_and_the_population_where_there_are_none(
     assert alone > 1.5 * slow
     assert expected(np.array(["shop"], dtype=object), draws) == slow
     assert expected(np.array(["web"], dtype=object), draws) == alone
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_a_pool_that_was_not_fitted_differs_as_pools_do(family):
+    draws = pd.DataFrame([FAMILIES[family] | SPEND] * 2000)
+    draws["alpha[shop]"] = 60.0
+    scaled = draws.assign(rate_scale=0.8, dropout_scale=0.6)
+    pools = np.array(["web", "shop", "web", "post"], dtype=object)
+    # Customers of a new pool are new: what they do hangs on the parameters alone.
+    arrays = {name: np.zeros(4) for name in ("x", "t_x", "T", "repeat")} | {
+        "first": np.full(4, 20.0)
+    }
+    whole = Histories(np.array(list("abcd"), dtype=object), **arrays, pool=pools)
+
+    def simulated(part: Histories, given: pd.DataFrame, seed: int = 1) -> Futures:
+        return simulate(part, given, np.array([90]), 0.1, family, seed)
+
+    plain, found = simulated(whole, draws), simulated(whole, scaled)
+    orders = found.orders_mean[:, 0]
+    assert orders[1] == plain.orders_mean[1, 0]  # fitted: its own
+    # A skewed spread around the population's rate has a higher mean.
+    assert (orders[[0, 2, 3]] > 1.02 * plain.orders_mean[[0, 2, 3], 0]).all()
+    # The median time to the next order hangs on rates alone: one pool, one set of offsets.
+    assert found.waiting_days[0] == found.waiting_days[2] != found.waiting_days[3]
+    assert not np.array_equal(simulated(whole, scaled, 2).orders_mean, found.orders_mean)
+    alone = simulated(whole.part(2, 4), scaled)
+    np.testing.assert_array_equal(alone.orders_mean, found.orders_mean[2:])
+    np.testing.assert_array_equal(alone.revenue, found.revenue[2:])
+
+
+def test_offsets_of_a_new_pool_are_those_of_the_hierarchy():
+    size = 40_000
+    for family in FAMILIES:
+        draws = pd.DataFrame([FAMILIES[family]] * size).assign(rate_scale=0.8, dropout_scale=0.6)
+        at = {name: draws[name].to_numpy() for name in draws}
+        own = predictive._of_new_pool(at, at, "channel=web", 1)
+        rate = np.log(at["alpha"] / own["alpha"])
+        if family == "pareto_nbd":
+            leaving = np.log(own["beta"] / at["beta"])
+        else:
+            np.testing.assert_allclose(own["a"] + own["b"], at["a"] + at["b"])
+            leaving = np.log(own["a"] / own["b"]) - np.log(at["a"] / at["b"])
+        for offset, scale in ((rate, 0.8), (leaving, 0.6)):
+            assert stats.kstest(offset, stats.norm(0, scale).cdf).pvalue > 0.001
+        assert abs(np.corrcoef(rate, leaving)[0, 1]) < 0.02
 
 
 def test_code_that_cannot_be_kept_is_compiled_all_the_same():

@@ -92,6 +92,27 @@ def test_an_order_is_still_to_lose_what_older_ones_lost_after_its_age():
     np.testing.assert_allclose(draws["net_factor"], 1 - 50 / 1750, rtol=0.005)
 
 
+@pytest.mark.parametrize("lag", [895, 950])
+def test_one_refund_of_the_oldest_orders_does_not_take_from_all(lag):
+    # 900 days of history, 100 of 285,388 taken by orders at least 895 days old; at 950 days there
+    # is no order at all.
+    days = np.arange(951)
+    lags = pd.DataFrame(
+        {
+            "days_count": days.astype("float64"),
+            "ordered_amount_sum": np.where(days < 895, 285_288 / 895, 20.0) * (days < 900),
+            "refunded_amount_sum": np.where(days == lag, 50.0, 0.0),
+            "refunded_amount_squared_sum": np.where(days == lag, 2500.0, 0.0),
+        }
+    )
+    draws, found = refunds.fit(lags, 4000, 1)
+    assert 0.99 < found["net_factor"] < 1.0
+    # One rate for all lags seen of less than 5 % of the money.
+    exposed = np.cumsum(lags["ordered_amount_sum"][::-1])[::-1]
+    tail = exposed[(exposed < 0.05 * exposed[0]) & (exposed > 0)]
+    assert draws["refund_rate"].mean() == pytest.approx(50 / tail.sum() * len(tail), rel=0.06)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
