@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.backtest_origins import Origin
+from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS
 from dagster_project.warehouse import Warehouse
 from models_py import posterior
 from models_py.lifetime_value import LifetimeValue, Sampling, purchases, score
@@ -22,12 +23,6 @@ from models_py.lifetime_value.scores import SIGNIFICANCE
 
 PURCHASE_PARAMETERS = ("r", "alpha", "a", "b", "s", "beta")
 MAX_SELECTION_ORIGINS = 2
-PURCHASE_GROUPS = """
-    select repeat_purchase_days_count as repeat_purchases_count, active_span_days, tenure_days,
-        count(*) as customers_count
-    from marts.fct_customer_features where as_of_date = ? and purchase_days_count >= 1
-    group by all order by 1, 2, 3
-"""
 
 
 def compare_families(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dagster_project.lifetime_value_statistics import POOLS
+from dagster_project.result_tables import LTV_BACKTESTS
 from dagster_project.warehouse import Warehouse
 
 MAX_ORIGINS = 12
@@ -45,17 +46,24 @@ def origins(warehouse: Warehouse, as_of_date: dt.date) -> list[dt.date]:
         "models.model_versions where model = 'lifetime_value' and status = 'promoted')) "
         "and as_of_date >= (select min(data_end_date) from models.model_versions "
         "where model = 'lifetime_value' and status = 'promoted') "
-        "order by as_of_date desc limit ?",
-        [as_of_date, MAX_ORIGINS],
+        "order by as_of_date",
+        [as_of_date],
     ).fetchall()
-    return sorted(row[0] for row in rows)
+    return [row[0] for row in rows]
 
 
 def is_due(
     warehouse: Warehouse, as_of_date: dt.date, fitted_on: dt.date, horizons_days: Sequence[int]
 ) -> bool:
-    """At a refit, and whenever a horizon can be tested that the last backtest could not."""
+    """At a refit, after one whose own backtest failed, and when a new horizon can be tested."""
     if fitted_on == as_of_date:
+        return True
+    # A run that broke off between fit and backtest leaves a fit that nobody has judged.
+    if not warehouse.scalar(
+        "select count(*) from models.table_lineage "
+        "where table_name = ? and as_of_date >= ? and as_of_date < ?",
+        [LTV_BACKTESTS.full_name, fitted_on, as_of_date],
+    ):
         return True
     tested = {
         row[0]
@@ -76,6 +84,8 @@ def plan(
 ) -> dict[int, dict[dt.date, str]]:
     """Origins of each horizon whose outcome windows have ended and do not overlap, and their role.
 
+    The latest `MAX_ORIGINS` of each horizon, counted after the windows that overlap are out: where
+    refits are weekly, the last twelve dates of all are too young for a long horizon.
     The earliest third is S, where the family is selected, the next third R, where intervals are
     recalibrated, the others O, where everything is reported: later than what was chosen by, and on
     outcomes that no choice has seen. With two there is no S, with one nothing but O.
@@ -83,7 +93,7 @@ def plan(
     planned = {}
     for horizon in horizons_days:
         ended = {day for day in origins if day + dt.timedelta(days=horizon) <= as_of_date}
-        chosen = sorted(_not_overlapping(ended, horizon, as_of_date))
+        chosen = sorted(_not_overlapping(ended, horizon, as_of_date)[:MAX_ORIGINS])
         third = len(chosen) // 3
         learn = max(third, 1) if len(chosen) > 1 else 0
         planned[horizon] = {
@@ -137,39 +147,6 @@ def status_of(rows: Sequence[tuple[dt.date, str, float, int]]) -> str:
         return "extrapolated"
     is_good = all(abs(share - NOMINAL) <= CALIBRATION_TOLERANCE for share in coverage.values())
     return "calibrated" if is_good else "uncalibrated"
-
-
-def past_blocks(
-    warehouse: Warehouse, as_of_date: dt.date, horizons_days: Sequence[int], quantity: str
-) -> dict[int, list[tuple[float, float]]]:
-    """(actual, predicted) totals of past blocks that do not overlap, per horizon.
-
-    ``quantity`` is revenue or orders.
-
-    Blocks are as long as the horizon, or as the longest shorter horizon that was tested.
-    """
-    rows = warehouse.connection.execute(
-        "with latest as (select max(as_of_date) as as_of_date from predictions.ltv_backtests "
-        "where as_of_date <= ?) "
-        "select horizon_days, origin_date, "
-        "max(value) filter (where metric = ?), max(value) filter (where metric = ?) "
-        "from predictions.ltv_backtests join latest using (as_of_date) "
-        "where ends_with(metric, '_total') "
-        "group by horizon_days, origin_date order by origin_date desc",
-        [as_of_date, f"{quantity}_actual_total", f"{quantity}_predicted_total"],
-    ).fetchall()
-    blocks: dict[int, list[tuple[float, float]]] = {}
-    for horizon in horizons_days:
-        tested = [length for length, *_ in rows if length <= horizon]
-        length = max(tested, default=0)
-        totals = {
-            row[1]: row[2:]
-            for row in rows
-            if row[0] == length and min(row[2] or 0, row[3] or 0) > 0
-        }
-        chosen = _not_overlapping(set(totals), length, as_of_date)
-        blocks[horizon] = [(float(totals[day][0]), float(totals[day][1])) for day in chosen]
-    return blocks
 
 
 def _not_overlapping(origins: set[dt.date], length: int, as_of_date: dt.date) -> list[dt.date]:

@@ -228,7 +228,9 @@ class ValueSettings(Settings):
     tiers: Annotated[dict[Name, Share], Field(min_length=1)] = Field(
         {"platinum": 0.95, "gold": 0.80, "silver": 0.50, "bronze": 0.0}
     )
-    acquisition_cost_by_channel: dict[str, Annotated[float, Field(ge=0)]] = Field({})
+    acquisition_cost_by_channel: dict[
+        str, Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
+    ] = Field({})
 
     @field_validator("tiers")
     @classmethod

@@ -89,10 +89,21 @@ class Warehouse:
         """Replace the rows that match ``where`` (all rows when empty) by ``frame``, in one
         transaction.
         """
+        return self.replace_slices([(table, frame)], where)
+
+    def replace_slices(
+        self, frames: Sequence[tuple[ResultTable, pd.DataFrame]], where: Mapping[str, object]
+    ) -> int:
+        """The same slice of several tables in one transaction: all change, or none."""
         condition = " and ".join(f"{column} = ?" for column in where) or "true"
+        written = 0
         with self._transaction() as cursor:
-            cursor.execute(f"delete from {table.full_name} where {condition}", list(where.values()))
-            return _insert(cursor, table, frame)
+            for table, frame in frames:
+                cursor.execute(
+                    f"delete from {table.full_name} where {condition}", list(where.values())
+                )
+                written += _insert(cursor, table, frame)
+        return written
 
     def replace_tables(
         self,

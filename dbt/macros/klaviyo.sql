@@ -61,3 +61,11 @@
 {%- endmacro %}
 
 {% macro klaviyo_is_deleted(prefix='') -%} coalesce({{ cast_text(prefix ~ '_fivetran_deleted', 'boolean') }}, false) {%- endmacro %}
+
+{# Every profile of an address, living or deleted: a suppression is of the address, and one profile may replace
+   another. Shared by what sorts suppressions and what counts them, so one with two profiles is two rows in both. #}
+{% macro klaviyo_profiles_by_address() -%}
+    select distinct lower(trim(email)) as email, trim(id) as profile_id
+    from {{ source('raw', 'klaviyo_person') }}
+    where trim(email) <> '' and trim(id) <> ''
+{%- endmacro %}

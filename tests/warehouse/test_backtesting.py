@@ -1,6 +1,6 @@
 """What past forecasts say of today's intervals, on hand-made backtest tables.
 
-Add here a rule about origins, blocks or status. The scores themselves are tested in tests/models.
+Add here a rule about origins, horizons or status. The scores themselves are tested in tests/models.
 """
 
 import datetime as dt
@@ -107,34 +107,11 @@ def test_status_is_that_of_reported_origins_after_correction_by_the_family_in_fo
     assert backtesting.interval_status(warehouse, TODAY, (30,)) == {30: "calibrated"}
 
 
-def totals(origin, horizon, actual, predicted):
-    common = {
-        "as_of_date": TODAY,
-        "origin_date": origin,
-        "horizon_days": horizon,
-        "slice": "all",
-        "model": "mbg_nbd",
-        "customers_count": 10,
-    }
-    return [
-        common | {"metric": "revenue_actual_total", "value": actual},
-        common | {"metric": "revenue_predicted_total", "value": predicted},
-    ]
-
-
-def test_blocks_do_not_overlap_and_are_no_longer_than_the_horizon(warehouse):
-    rows = [
-        *totals(dt.date(2024, 11, 30), 30, 100.0, 90.0),
-        *totals(dt.date(2024, 10, 31), 30, 110.0, 95.0),
-        *totals(dt.date(2024, 9, 30), 90, 300.0, 280.0),
-        *totals(dt.date(2024, 8, 31), 90, 310.0, 285.0),
-    ]
-    write(warehouse, LTV_BACKTESTS, rows)
-    blocks = backtesting.past_blocks(warehouse, TODAY, (30, 90, 365), "revenue")
-    assert blocks[30] == [(100.0, 90.0), (110.0, 95.0)]
-    assert blocks[90] == [(300.0, 280.0)]
-    assert blocks[365] == blocks[90]
-    assert backtesting.past_blocks(warehouse, TODAY, (30,), "orders") == {30: []}
+def backtested(warehouse, day):
+    warehouse.connection.execute(
+        "insert into models.table_lineage values (?, ?, 'r', 'f', 1, 'h')",
+        [LTV_BACKTESTS.full_name, day],
+    )
 
 
 def test_origins_have_finished_features_and_a_model_of_their_time(warehouse):
@@ -155,8 +132,42 @@ def test_origins_have_finished_features_and_a_model_of_their_time(warehouse):
             "insert into models.table_lineage values ('dbt_features', ?, 'r', 'f', 1, 'h')", [day]
         )
     assert backtesting.origins(warehouse, TODAY) == [dt.date(2024, 6, 15), dt.date(2024, 6, 30)]
+    backtested(warehouse, dt.date(2024, 6, 15))
     assert backtesting.is_due(warehouse, TODAY, dt.date(2024, 6, 15), (30,))
     write(warehouse, LTV_CALIBRATION, calibration((0.9, 0.9, 0.9)))
     later = TODAY + dt.timedelta(days=1)
     assert not backtesting.is_due(warehouse, later, dt.date(2024, 6, 15), (30,))
     assert backtesting.is_due(warehouse, later, later, (30,))
+
+
+def test_a_fit_whose_backtest_broke_off_is_judged_by_the_next_slice(warehouse):
+    fitted_on = dt.date(2024, 12, 1)
+    backtested(warehouse, dt.date(2024, 11, 1))
+    assert backtesting.is_due(warehouse, TODAY, fitted_on, (30,))
+    backtested(warehouse, TODAY)
+    assert backtesting.is_due(warehouse, TODAY, fitted_on, (30,))
+    assert not backtesting.is_due(warehouse, TODAY + dt.timedelta(days=7), fitted_on, (30,))
+
+
+def test_weekly_origins_leave_the_long_horizons_theirs(warehouse):
+    weeks = [TODAY - dt.timedelta(days=7 * number) for number in range(1, 157)]
+    versions = [
+        {
+            "model_version_id": str(day),
+            "model": "lifetime_value",
+            "data_end_date": day,
+            "status": "promoted",
+        }
+        for day in weeks
+    ]
+    write(warehouse, MODEL_VERSIONS, versions)
+    for day in weeks:
+        warehouse.connection.execute(
+            "insert into models.table_lineage values ('dbt_features', ?, 'r', 'f', 1, 'h')", [day]
+        )
+    origins = backtesting.origins(warehouse, TODAY)
+    assert origins == sorted(weeks)
+    plan = backtesting.plan(origins, TODAY, (7, 182, 365))
+    assert list(plan[7]) == sorted(weeks[:12])
+    assert list(plan[182]) == sorted(weeks[25::26])
+    assert len(plan[365]) == 2

@@ -81,6 +81,16 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
             r"churned_purchase_probability 0\.6.*below at_risk_purchase_probability 0\.5",
         ),
         ("    seed: 7 ", "    #", r"datasets\.retailer of kind simulated needs the key seed"),
+        (
+            "acquisition_cost_by_channel: {}",
+            "acquisition_cost_by_channel: {search: .inf}",
+            r"acquisition_cost_by_channel\.search.*finite",
+        ),
+        (
+            "acquisition_cost_by_channel: {}",
+            "acquisition_cost_by_channel: {search: 1000000000000}",
+            r"acquisition_cost_by_channel\.search.*less than",
+        ),
         ("slices:", "orders:", r"orders stands more than once"),
         (
             "dataset: complete_journey",

@@ -59,6 +59,16 @@ def lay_folder(test_data: Path, folder: Path) -> None:
         shutil.copy(file, folder / f"{file.stem.removesuffix('_data')}.csv")
     for file in test_data.glob("klaviyo/*.csv"):
         shutil.copy(file, folder / f"klaviyo_{file.stem}.csv")
+    # Klaviyo's sample has no suppressions and no address with two profiles, the older one deleted.
+    persons = folder / "klaviyo_person.csv"
+    last = persons.read_text().rstrip("\n").rsplit("\n", 1)[1]
+    older = last.replace("01F366M1ZERT4HM2Z9R2V9G7BY", "01OLD", 1).replace("FALSE", "TRUE", 1)
+    persons.write_text(persons.read_text().rstrip("\n") + f"\n{older}\n")
+    (folder / "klaviyo_global_exclusion.csv").write_text(
+        "email,reason,timestamp,_fivetran_deleted,_fivetran_synced\n"
+        "MrGoogle@gmail.com,unsubscribed,2021-05-01 10:00:00,FALSE,2021-05-02 10:00:00\n"
+        "stranger@gmail.com,bounced,2021-05-01 10:00:00,FALSE,2021-05-02 10:00:00\n"
+    )
     (folder / "exchange_rates.csv").write_text(
         "rate_date;currency_code;rate_to_reporting\n2009-01-01;USD;0,65\n"
     )
@@ -154,6 +164,7 @@ def test_rows_in_are_accepted_or_quarantined_in_every_source(company) -> None:
     assert balance[lines, "refunds"] == (9_288, 8_758, 530)
     assert balance[lines, "orders"] == (22_064, 18_536, 3_528)
     assert balance[lines, "customer_records"] == (4_372, 4_372, 0)
+    assert balance["klaviyo_global_exclusion", "consents"] == (3, 2, 1)
     assert balance["adventureworks_sales", "order_items"] == (56_046, 56_046, 0)
     assert balance["adventureworks_sales", "orders"] == (25_164, 25_164, 0)
     assert {table.split("_")[0] for table, _ in balance} == {

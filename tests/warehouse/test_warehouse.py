@@ -84,6 +84,19 @@ def test_a_frame_without_a_contract_column_is_refused_by_name(path):
         warehouse.replace_slice(CUSTOMER_LIFECYCLE, rows, {"as_of_date": DAY})
 
 
+def test_slices_of_several_tables_change_together_or_not_at_all(path):
+    broken = pd.DataFrame({"as_of_date": [DAY], "is_promoted": False})
+    frames = [(CUSTOMER_LIFECYCLE, lifecycle(9, "new")), (PROMOTED_DATES, broken)]
+    with open_warehouse(path) as warehouse:
+        with pytest.raises(ValueError, match="lacks columns"):
+            warehouse.replace_slices(frames, {"as_of_date": DAY})
+        assert warehouse.scalar("select count(*) from predictions.customer_lifecycle") == 50_000
+        frames[1] = (PROMOTED_DATES, broken.assign(reason="worse"))
+        assert warehouse.replace_slices(frames, {"as_of_date": DAY}) == 10
+        assert warehouse.scalar("select reason from models.promoted_dates") == "worse"
+    assert stages(path) == [("new", 9)]
+
+
 def test_content_hash_sees_content_and_not_order(path):
     with open_warehouse(path) as warehouse:
         first = warehouse.measure(CUSTOMER_LIFECYCLE.full_name, DAY)

@@ -1,6 +1,7 @@
 -- What the postal code of a person says of the area. Codes are spelt with and without blanks and dashes, and
 -- spreadsheets lose leading zeros: those of a person come back where the country's length is known, those of a
--- region where only one region can be meant.
+-- region where only one region can be meant and nothing says that the code is complete: customers in a country whose
+-- codes are as long as it, or regions of the person's length that kept their zeros.
 with persons as (
     select
         customer_id,
@@ -27,10 +28,24 @@ lone_areas as (
     group by bare_key
     having count(*) = 1
 ),
+complete_lengths as (
+    select distinct postal_length from persons where postal_length is not null
+),
+kept_lengths as (
+    select distinct length(postal_key) as postal_length
+    from areas
+    where bare_key is not null and substr(postal_key, 1, 1) = '0'
+),
 matched as (
     select
         persons.customer_id,
-        coalesce(exact.postal_key, lone_areas.postal_key) as postal_key
+        coalesce(
+            exact.postal_key,
+            case
+                when persons.postal_length is null or (complete.postal_length is null and kept.postal_length is null)
+                    then lone_areas.postal_key
+            end
+        ) as postal_key
     from persons
     left join areas as exact on persons.postal_key = exact.postal_key and exact.spelling = 1
     -- A code of full length has lost nothing: 8001 of Zurich is not 08001 of Barcelona.
@@ -38,6 +53,9 @@ matched as (
         on exact.postal_key is null
         and {{ postal_digits('persons.postal_key') }} = lone_areas.bare_key
         and (persons.postal_length is null or length(lone_areas.postal_key) <= length(persons.postal_key))
+    -- And 8001 of Zurich, where Zurich has customers, is not what a spreadsheet left of 08001.
+    left join complete_lengths as complete on length(lone_areas.postal_key) = complete.postal_length
+    left join kept_lengths as kept on length(persons.postal_key) = kept.postal_length
 )
 select
     matched.customer_id,

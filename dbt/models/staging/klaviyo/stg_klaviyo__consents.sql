@@ -1,7 +1,7 @@
 -- The channels a profile consented to, changes from the events of subscribing and unsubscribing, and withdrawals
 -- where the profile was deleted or its address suppressed. What a profile holds now is dated by when it was
 -- consented to or else by its making, never by its last change: a new address would bring back a consent that was
--- withdrawn before. Nothing is granted at or after the moment a profile was seen deleted, or when nobody knows it.
+-- withdrawn before. A suppression withdraws from every profile with its address, whichever of them is in use. Nothing is granted at or after the moment a profile was seen deleted, or when nobody knows it.
 with profiles as (
     select
         profiles.*,
@@ -19,9 +19,7 @@ withdrawals as (
     group by trim(id)
 ),
 addresses as (
-    select lower(trim(email)) as email, min(id) as profile_id
-    from {{ source('raw', 'klaviyo_person') }}
-    group by lower(trim(email))
+    {{ klaviyo_profiles_by_address() }}
 ),
 exclusions as (
     select
