@@ -34,6 +34,7 @@ MODEL = "contracts"
 CODE = (
     "models_py.lifetime_value.contracts",
     "models_py.lifetime_value.contract_value",
+    "models_py.lifetime_value.billing",
     "models_py.lifetime_value.predictive",
     "models_py.lifetime_value.keyed_random",
     "models_py.approximation",
@@ -60,6 +61,7 @@ KNOWN = """
     left join marts.dim_customers as persons on customers.customer_id = persons.customer_id
     where coalesce(contracts.started_on <= {day}, true) and persons.is_test is not true
 """
+CHECK = "contracts_fit_serves"
 USED = "select * exclude (left_out_because) from ({known}) where left_out_because is null"
 LEFT_OUT = (
     "select left_out_because, count(*) as contracts_count from ({known}) "
@@ -84,11 +86,19 @@ LEFT_OUT = (
     name="contract_ltv",
     partitions_def=AS_OF_DATES,
     backfill_policy=ONE_RUN_PER_DATE,
+    check_specs=[
+        dg.AssetCheckSpec(
+            CHECK,
+            asset=CONTRACT_LTV.key,
+            description="A fit of contracts that kept its gates serves the date; without one the "
+            "slice is empty, which never stops a run.",
+        )
+    ],
     pool=POOL,
 )
 def contract_ltv(
     context: dg.AssetExecutionContext, clientela: ClientelaResource
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Renewals and revenue of every contract begun; nothing where there are no contracts."""
     as_of = dt.date.fromisoformat(context.partition_key)
     config = clientela.config
@@ -96,6 +106,7 @@ def contract_ltv(
         known = KNOWN.format(day=f"date '{as_of}'")
         used = USED.format(known=known)
         told: dict[str, object] = {}
+        unserved = ""
         if config.lifetime_value.mode != "contracts":
             why = "lifetime_value.mode in config.yml is not contracts"
             measured = _nothing(context, warehouse, as_of, why)
@@ -110,8 +121,24 @@ def contract_ltv(
                 measured = _nothing(context, warehouse, as_of, why)
                 told["skipped"] = why
             else:
-                measured = _value(context, warehouse, config, as_of, used)
+                # Only what was known counts, so that contracts delivered later leave past slices
+                # alone.
+                content = warehouse.measure(f"({used})", None)
+                version, unserved = _version(context, warehouse, config, as_of, used, content)
+                if unserved:
+                    context.log.warning("no contract is valued: %s", unserved)
+                    measured = _nothing(context, warehouse, as_of, unserved)
+                    told["skipped"] = unserved
+                else:
+                    measured = _value(context, warehouse, config, as_of, used, content, version)
     yield from results([CONTRACT_LTV], measured, {CONTRACT_LTV.full_name: told})
+    yield dg.AssetCheckResult(
+        check_name=CHECK,
+        asset_key=CONTRACT_LTV.key,
+        passed=not unserved,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"reason": unserved or "none"},
+    )
 
 
 def _nothing(
@@ -132,11 +159,10 @@ def _value(
     config: Config,
     as_of: dt.date,
     used: str,
+    content: tuple[int, str],
+    version: str,
 ) -> dict[str, tuple[int, str]] | None:
     settings = config.lifetime_value
-    # Only what was known counts, so that contracts delivered later leave past slices alone.
-    content = warehouse.measure(f"({used})", None)
-    version = _version(context, warehouse, config, as_of, used, content)
     step = step_for(
         warehouse,
         CONTRACT_LTV.full_name,
@@ -198,19 +224,22 @@ def _version(
     as_of: dt.date,
     used: str,
     content: tuple[int, str],
-) -> str:
-    """The fit that serves the date, made now when it is due.
+) -> tuple[str, str]:
+    """The fit that serves the date, made now when it is due; or why there is none.
 
-    Raises
-    ------
-    dagster.Failure
-        When no fit that passed its gates serves the date.
+    Orders are valued without contracts, so a shop whose contracts cannot be fitted yet must still
+    have its date promoted.
     """
     told = _told(config)
     code = code_hash(*CODE)
     step: Step = step_for(warehouse, MODEL, as_of, [], [told, content], code)
     days = config.lifetime_value.refit_after_days
-    if is_refit_due(context, warehouse, MODEL, as_of, step.fingerprint, days, told):
+    problems: list[str] = []
+    try:
+        is_due = is_refit_due(context, warehouse, MODEL, as_of, step.fingerprint, days, told)
+    except dg.Failure as none_left:  # the only fit there could be was rolled back
+        return "", str(none_left.description)
+    if is_due:
         from models_py.lifetime_value import ContractValue, group_contracts
 
         rows = warehouse.frame(f"{used} order by contract_id")
@@ -233,7 +262,10 @@ def _version(
         store(warehouse, fit)
         if problems:
             context.log.warning("%s was rejected: %s", fit.version_id, "; ".join(problems))
-    return version_in_force(warehouse, MODEL, as_of)[0]
+    try:
+        return version_in_force(warehouse, MODEL, as_of)[0], ""
+    except dg.Failure as none_in_force:
+        return "", "; ".join([*problems, str(none_in_force.description)])
 
 
 def _told(config: Config) -> dict[str, object]:

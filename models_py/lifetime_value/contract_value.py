@@ -15,7 +15,7 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.frames import CONTRACT_FEATURES, require_columns, require_complete, to_float
-from models_py.lifetime_value import contracts
+from models_py.lifetime_value import billing, contracts
 from models_py.lifetime_value.predictive import keyed_generator
 from models_py.lifetime_value.results import Totals
 
@@ -29,9 +29,11 @@ def group_contracts(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn contracts into grouped renewals, and running ones into rows to predict.
 
-    A contract started on day s has renewals on s + period, s + 2 period and so on. One that ended
-    on or before `as_of_date` refused the first renewal after its last day; an end that lies in the
-    future is not known yet.
+    A contract started on day s renews every period after, by `billing`. One that ended on or before
+    `as_of_date` refused the first renewal after its last day. That counts once the renewal has come
+    for all who started with it: until then only those who leave show what they will do, so that
+    an end ahead of its renewal is grouped as running, though it pays nothing more and is not
+    predicted. An end that lies in the future is not known yet.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def group_contracts(
     as_of_date : date
         Contracts that start later are left out.
     period_days : float
-        Length of a billing period, 365.25 / 12 for months.
+        Length of a billing period; one close to whole months is counted by the calendar.
 
     Returns
     -------
@@ -71,25 +73,28 @@ def group_contracts(
         plan = rows["plan"].fillna("no plan").astype(str) if "plan" in rows else "contract"
         cohort = plan + " " + start.dt.strftime("%Y-%m")
     is_ended = (end <= today).to_numpy()
-    age = (today - start).dt.days.to_numpy(dtype="float64")
-    length = ((end - start).dt.days + 1).to_numpy(dtype="float64")
-    passed = np.floor(age / period_days)
-    refused = np.ceil(np.where(is_ended, length, 1.0) / period_days)
+    first, now = start.to_numpy(), np.full(len(rows), today.to_datetime64())
+    passed = billing.renewals_until(first, now, period_days)
+    has_begun = ~np.isnan(passed)
+    passed = np.where(has_begun, passed, 0.0)
+    refused = billing.renewals_until(first, end.to_numpy(), period_days) + 1.0
+    has_refused = is_ended & (refused <= passed)
+    following = billing.renewal_dates(first, passed + 1.0, period_days)
     table = pd.DataFrame(
         {
             "contract_id": rows["contract_id"].to_numpy(),
             "cohort": cohort.to_numpy(),
-            "renewals_count": np.where(is_ended, refused, passed),
-            "is_ended": is_ended,
+            "renewals_count": np.where(has_refused, refused, passed).astype("int64"),
+            "is_ended": has_refused,
             "period_amount": rows["period_amount"].to_numpy(),
             "period_days": float(period_days),
-            "days_to_renewal": (passed + 1.0) * period_days - age,
+            "days_to_renewal": (following - now.astype("datetime64[D]")).astype("float64"),
         }
-    )[age >= 0]
-    table["renewals_count"] = table["renewals_count"].astype("int64")
+    )
     keys = ["cohort", "renewals_count", "is_ended"]
-    groups = table.groupby(keys, sort=True).size().rename("contracts_count").reset_index()
-    running = table[~table["is_ended"]].reset_index(drop=True)
+    counted = table[has_begun].groupby(keys, sort=True)
+    groups = counted.size().rename("contracts_count").reset_index()
+    running = table[has_begun & ~is_ended].reset_index(drop=True)
     return groups, running[list(CONTRACT_FEATURES)]
 
 
@@ -215,12 +220,12 @@ class ContractValue:
             zip(batch["contract_id"].astype(str), batch["cohort"].astype(str), strict=True)
         ):
             alpha, beta = self._of(cohort)
-            due = np.floor((horizons - wait[i]) / period[i] + 1.0).clip(0).astype(int)
+            days = self._renewal_days(as_of_date, wait[i], period[i])
+            due = np.searchsorted(days, horizons, side="right")
             generator = keyed_generator(key, self.random_state, _STREAM)
             leaving = np.maximum(generator.beta(alpha, beta + passed[i]), 1e-12)
             lasts = np.floor(np.log1p(-generator.random(len(alpha))) / np.log1p(-leaving))
             paid = np.minimum(lasts, due[:, None])  # (horizon, draw)
-            days = wait[i] + period[i] * np.arange(due[-1])
             worth = np.concatenate([[0.0], np.cumsum(np.exp(-force * days))]) * amount[i]
             revenue = np.rint(paid * amount[i] * _STEP) / _STEP
             j = passed[i] + np.arange(due[-1])
@@ -251,6 +256,23 @@ class ContractValue:
             columns[name] = np.concatenate([part[name] for part in parts])
         result = pd.DataFrame(columns)
         return result, Totals(totals[0], totals[1], len(batch))
+
+    def _renewal_days(self, as_of_date: dt.date, wait: float, period: float) -> np.ndarray:
+        """Days from the as-of date to each renewal within the longest horizon.
+
+        Months are counted from the next renewal: after one in February, a contract of the 31st is
+        taken for one of the 28th, up to three days early.
+        """
+        last = float(self.horizons_days[-1])
+        count = max(int((last - wait) / (0.9 * period)), 0) + 2  # enough for short months
+        if billing.whole_months(period):
+            today = np.datetime64(as_of_date, "D")
+            following = today + np.timedelta64(round(wait), "D")
+            dates = billing.renewal_dates(following, np.arange(count), period)
+            days = (dates - today).astype("float64")
+        else:
+            days = wait + period * np.arange(count)
+        return np.asarray(days[days <= last])
 
     def _of(self, cohort: str) -> tuple[np.ndarray, np.ndarray]:
         is_known = f"alpha[{cohort}]" in self.draws_

@@ -193,13 +193,98 @@ def test_contract_rows_become_renewals_as_of_a_date():
         }
     )
     groups, running = group_contracts(rows, AS_OF, 30)
-    # 181 days are six periods and a day; 90 days are three, and the third renewal was refused.
+    # Five months have passed by 30 June; 30 March is before the third renewal, which was refused.
     assert groups.to_dict("records") == [
         {"cohort": "gold 2024-01", "renewals_count": 3, "is_ended": True, "contracts_count": 1},
-        {"cohort": "gold 2024-01", "renewals_count": 6, "is_ended": False, "contracts_count": 2},
+        {"cohort": "gold 2024-01", "renewals_count": 5, "is_ended": False, "contracts_count": 2},
     ]
     assert list(running["contract_id"]) == ["runs", "ends later"]
-    assert (running["days_to_renewal"] == 29).all()
+    assert (running["days_to_renewal"] == 1).all()
+
+
+def counted(start, end, as_of, period):
+    """Renewals of one contract, whether the last of them was refused, and days to the next."""
+    row = {"contract_id": ["a"], "started_on": [start], "ended_on": [end], "period_amount": 1.0}
+    groups, running = group_contracts(pd.DataFrame(row), dt.date.fromisoformat(as_of), period)
+    days = running["days_to_renewal"].tolist()
+    return (groups["renewals_count"].item(), groups["is_ended"].item(), *days)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "period", "refused"),
+    [
+        ("2023-01-01", "2023-01-31", 30.4375, 1),
+        ("2023-01-01", "2023-01-31", 30, 1),
+        ("2023-01-01", "2023-02-01", 30, 2),
+        ("2024-01-01", "2024-12-31", 365.25, 1),
+        ("2024-01-01", "2024-12-31", 365, 1),
+        ("2023-01-01", "2023-12-31", 30, 12),
+        ("2023-01-01", "2023-12-31", 30.4375, 12),
+        ("2023-01-01", "2023-03-31", 90, 1),
+        ("2023-07-01", "2023-09-30", 91.3, 1),
+        ("2023-01-31", "2023-02-27", 30, 1),
+        ("2023-01-02", "2023-01-29", 28, 1),  # four weeks are days
+        ("2023-01-02", "2023-01-30", 28, 2),
+    ],
+)
+def test_a_contract_refuses_the_first_renewal_after_its_last_day(start, end, period, refused):
+    assert counted(start, end, "2025-06-30", period) == (refused, True)
+
+
+@pytest.mark.parametrize(
+    ("start", "as_of", "period", "passed", "wait"),
+    [
+        ("2023-02-01", "2023-02-28", 30.44, 0, 1),
+        ("2023-02-01", "2023-03-01", 30.44, 1, 31),
+        ("2023-02-01", "2023-03-01", 30, 1, 31),
+        ("2024-02-29", "2025-02-28", 365, 1, 365),
+        ("2023-01-31", "2023-02-28", 30, 1, 31),
+        ("2023-01-01", "2023-04-01", 90, 1, 91),
+        ("2023-01-02", "2023-01-29", 14, 1, 1),
+        ("2023-01-02", "2023-01-10", 7.5, 1, 7),
+    ],
+)
+def test_a_running_contract_has_passed_the_renewals_of_its_calendar(
+    start, as_of, period, passed, wait
+):
+    assert counted(start, None, as_of, period) == (passed, False, wait)
+
+
+def test_an_end_ahead_of_its_renewal_says_nothing_about_those_who_stay():
+    ended = np.arange(1000) < 40
+    rows = pd.DataFrame(
+        {
+            "contract_id": [f"k{i}" for i in range(1000)],
+            "cohort": "annual",
+            "started_on": pd.Timestamp("2025-06-01"),
+            "ended_on": np.where(ended, np.datetime64("2025-10-15"), np.datetime64("NaT")),
+            "period_amount": 9.0,
+        }
+    )
+    open_, running = group_contracts(rows, dt.date(2025, 12, 31), 365)
+    assert open_.drop(columns="cohort").to_numpy().tolist() == [[0, False, 1000]]
+    assert list(running["contract_id"]) == list(rows["contract_id"][~ended])
+    data = contracts.statistics(open_)
+    assert data.leave.sum() == data.stay.sum() == 0
+    # On the day of the renewal, those who stay have renewed and the others have refused.
+    closed, _ = group_contracts(rows, dt.date(2026, 6, 1), 365)
+    data = contracts.statistics(closed)
+    assert (data.stay.tolist(), data.leave.tolist()) == ([[960.0]], [[40.0]])
+    before, _ = group_contracts(rows, dt.date(2026, 5, 31), 365)
+    assert not before["is_ended"].any()
+
+
+def test_renewals_ahead_fall_on_the_calendar(published):
+    """The first of each month, twelve times in 365 days; by days of 30.44 the last is too late."""
+    row = batch().iloc[:1].assign(period_days=30.4375, days_to_renewal=31.0)
+    table, _ = published.predict(row, dt.date(2025, 7, 1))
+    alive = published.retention("high", 12).mean(axis=0)
+    year = table.set_index("horizon_days").loc[365]
+    assert year["predicted_orders_mean"] == pytest.approx(alive[1:].sum(), rel=1e-9)
+    weekly, _ = published.predict(row.assign(period_days=7.0), dt.date(2025, 7, 1))
+    found = weekly.set_index("horizon_days")["predicted_orders_mean"]
+    expected = published.retention("high", 9).mean(axis=0)[1:].sum()  # day 31, 38, ... 87
+    assert found[30] == 0 and found[90] == pytest.approx(expected, rel=1e-9)
 
 
 def test_contracts_that_make_no_sense_are_refused(published):

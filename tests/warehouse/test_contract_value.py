@@ -22,13 +22,12 @@ from dagster_project.warehouse import open_warehouse
 FIRST, SECOND = dt.date(2023, 12, 31), dt.date(2024, 6, 30)
 BETWEEN = dt.date(2024, 2, 29)  # served by the fit of the first date
 HORIZONS = (30, 90, 180, 365)
-PERIOD = 30
 # Plan: first day, amount, alpha and beta of the chance to leave at a renewal.
 PLANS = {
     "basic": (dt.date(2023, 3, 10), 10.0, 1.5, 6.0),
-    "gold": (dt.date(2023, 5, 20), 40.0, 0.7, 9.0),
+    "gold": (dt.date(2023, 5, 18), 40.0, 0.7, 9.0),
 }
-EACH = 1000
+EACH = 800
 
 
 def simulated_contracts():
@@ -38,7 +37,10 @@ def simulated_contracts():
     for plan, (first, amount, alpha, beta) in PLANS.items():
         start = pd.Timestamp(first) + pd.to_timedelta(chance.integers(0, 10, EACH), unit="D")
         refused = chance.geometric(chance.beta(alpha, beta, EACH))
-        days = np.minimum(PERIOD * refused, 36_000) - 1
+        ends = [
+            day + pd.DateOffset(months=int(months)) - pd.Timedelta(days=1)
+            for day, months in zip(start, np.minimum(refused, 1200), strict=True)
+        ]
         parts.append(
             pd.DataFrame(
                 {
@@ -47,7 +49,7 @@ def simulated_contracts():
                     "source_record_id": [f"{plan}{number // 2}" for number in range(EACH)],
                     "plan": plan,
                     "started_on": start.date,
-                    "ended_on": (start + pd.to_timedelta(days, unit="D")).date,
+                    "ended_on": [day.date() for day in ends],
                     "period_amount": amount,
                 }
             )
@@ -60,11 +62,21 @@ def renewals_paid(contracts, day, horizon):
     start, end = (pd.to_datetime(contracts[name]) for name in ("started_on", "ended_on"))
     today = pd.Timestamp(day)
     until = np.minimum(end, today + pd.Timedelta(days=horizon))
-    count = (until - start).dt.days // PERIOD - (today - start).dt.days // PERIOD
+    count = months_between(start, until) - months_between(start, pd.Series(today, start.index))
     return count.clip(lower=0) * contracts["period_amount"]
 
 
+def months_between(start, until):
+    """Whole months; every contract starts early enough in its month for each month to have it."""
+    months = 12 * (until.dt.year - start.dt.year) + until.dt.month - start.dt.month
+    return months - (until.dt.day < start.dt.day)
+
+
 def build(day, force=False):
+    return run(day, force).asset_materializations_for_node("contract_ltv")[0].metadata
+
+
+def run(day, force=False):
     done = dg.materialize(
         [contract_ltv],
         partition_key=str(day),
@@ -72,7 +84,7 @@ def build(day, force=False):
         tags={FORCE_TAG: "true"} if force else {},
     )
     assert done.success
-    return done.asset_materializations_for_node("contract_ltv")[0].metadata
+    return done
 
 
 def rows(file, sql, *values):
@@ -91,11 +103,12 @@ def measure(file, day):
         return warehouse.measure("predictions.contract_ltv", day)
 
 
-def configure(patched, file, mode):
+def configure(patched, file, mode, fewest_effective_draws=400):
     text = (PROJECT_ROOT / "config.yml").read_text()
     text = text.replace("mode: purchases ", f"mode: {mode} ").replace(
         "prediction_draws: 500", "prediction_draws: 100"
     )
+    text = text.replace("ess_min: 400", f"ess_min: {fewest_effective_draws}")
     file.write_text(text)
     patched.setenv("CLIENTELA_CONFIG", str(file))
 
@@ -277,6 +290,34 @@ def test_without_contracts_or_in_the_other_mode_nothing_is_made(built, tmp_path,
     assert "not contracts" in told["skipped"].value
     assert measure(file, SECOND)[0] == 0
     assert "unchanged" in build(SECOND)
+
+
+def test_a_first_fit_that_fails_its_gates_leaves_the_slice_empty_and_warns(
+    built, tmp_path, monkeypatch
+):
+    """Orders of the date are valued all the same, so that the run must go on."""
+    file, _, _ = built
+    early = dt.date(2023, 5, 10)  # one of the plans had begun
+
+    def outcome():
+        done = run(early)
+        (check,) = done.get_asset_check_evaluations()
+        assert check.severity == dg.AssetCheckSeverity.WARN
+        told = done.asset_materializations_for_node("contract_ltv")[0].metadata
+        return check.passed, told["skipped"].value if "skipped" in told else ""
+
+    configure(monkeypatch, tmp_path / "config.yml", "contracts", fewest_effective_draws=10**9)
+    passed, why = outcome()
+    assert not passed and "ess_bulk_min" in why and "no promoted fit of contracts" in why
+    assert measure(file, early)[0] == 0
+    change(
+        file,
+        "update models.model_versions set status = 'rolled_back' "
+        f"where data_end_date = date '{early}'",
+    )
+    passed, why = outcome()
+    assert not passed and "was rolled back" in why
+    assert measure(file, early)[0] == 0
 
 
 def test_the_mode_asks_for_no_refit_of_purchases(tmp_path, monkeypatch):
