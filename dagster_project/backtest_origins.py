@@ -15,7 +15,7 @@ from dagster_project import backtesting
 from dagster_project.warehouse import Warehouse
 from models_py.lifetime_value import LifetimeValue
 from models_py.lifetime_value import backtest as bt
-from models_py.lifetime_value.baselines import DAYS_PER_WEEK, GradientBoosting
+from models_py.lifetime_value.baselines import DAYS_PER_WEEK, FEWEST_CUSTOMERS, GradientBoosting
 
 # Net of an order as known at the end of the window: a later refund is not yet seen.
 OUTCOMES = """
@@ -92,11 +92,16 @@ def features_of(warehouse: Warehouse, origin: Origin) -> pd.DataFrame:
 def trees_for(
     warehouse: Warehouse, origin: Origin, days: list[dt.date], horizon: int, random_state: int
 ) -> GradientBoosting | None:
-    """Trees that learned at the latest date whose outcome window ended by the origin."""
+    """Trees that learned at the latest date whose outcome window ended by the origin.
+
+    None where there is no such date, or where it has too few customers to learn from.
+    """
     ended = [day for day in days if day + dt.timedelta(days=horizon) <= origin.day]
     if not ended:
         return None
     earlier = Origin.read(warehouse, max(ended))
+    if len(earlier.batch) < FEWEST_CUSTOMERS:
+        return None
     outcomes = earlier.outcomes(warehouse, horizon)
     return GradientBoosting(random_state).fit(features_of(warehouse, earlier), outcomes)
 

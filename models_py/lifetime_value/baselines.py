@@ -16,6 +16,7 @@ from models_py.frames import require_columns, to_float
 
 DAYS_PER_WEEK = 7.0
 _CHUNK = 2000
+FEWEST_CUSTOMERS = 10  # of fewer, trees learn nothing
 _RECENT = ("customer_id", "recent_orders_count", "recent_revenue_amount")
 
 
@@ -115,6 +116,11 @@ class GradientBoosting:
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
 
+        if len(features) < FEWEST_CUSTOMERS:
+            raise ValueError(
+                f"features hold {len(features)} customers, and trees need {FEWEST_CUSTOMERS}. "
+                "Leave this baseline out."
+            )
         require_columns(outcomes, ["customer_id", *_TARGETS.values()], "outcomes")
         self.columns_ = [
             str(name)
@@ -135,7 +141,8 @@ class GradientBoosting:
                     loss="poisson",
                     max_iter=100,
                     learning_rate=0.1,
-                    early_stopping=True,  # a tenth held out; else it learns the noise by heart
+                    # A tenth held out, or it learns the noise by heart; too few to part below 20.
+                    early_stopping=len(target) >= 20,
                     random_state=self.random_state,
                 ).fit(inputs, target)
                 if target.sum() > 0

@@ -106,11 +106,13 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date, pool_by: str | None = N
     first, repeat = numbers["first_purchase_amount"], numbers["repeat_purchase_amount"]
     customer_id = batch["customer_id"].astype(str).to_numpy(dtype=object)
     wrong = (x < 0) | (t_x < 0) | (t_x > tenure) | (first <= 0) | ((x > 0) & (repeat <= 0))
+    wrong |= ((x == 0) & (t_x > 0)) | ~np.isfinite([x, t_x, tenure, first, repeat]).all(axis=0)
     if wrong.any():
         raise ValueError(
             f"{_TABLE}: {int(wrong.sum())} rows (for example {customer_id[wrong][0]}) have a "
-            "negative count or time, a span above the tenure, or an amount that is not positive "
-            f"where a purchase is counted. {remedy}"
+            "negative count or time, a span above the tenure or without a repeat purchase, an "
+            "amount that is not positive where a purchase is counted, or an infinite number. "
+            f"{remedy}"
         )
     if len(np.unique(customer_id.astype(str))) < len(customer_id):
         raise ValueError(f"{_TABLE}.customer_id repeats. Pass one row per customer.")

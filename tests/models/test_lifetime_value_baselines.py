@@ -88,3 +88,16 @@ def test_trees_learn_what_features_say_and_take_missing_values():
     assert np.corrcoef(found["orders"], features["known"])[0, 1] > 0.9
     assert found["orders"].mean() == pytest.approx(1.0, abs=0.1)
     assert (found["revenue"] == 0).all()
+
+
+@pytest.mark.parametrize("size", [10, 19, 20])
+def test_trees_learn_from_few_customers_and_refuse_fewer(size):
+    features = pd.DataFrame({"customer_id": [f"c{i}" for i in range(size)], "known": range(size)})
+    outcomes = features[["customer_id"]].assign(
+        realised_orders_count=1, realised_revenue_amount=[30.0] + [0.0] * (size - 1)
+    )
+    found = GradientBoosting(1).fit(features, outcomes).predict(features)
+    assert found["orders"] == pytest.approx(np.ones(size))
+    assert np.isfinite(found["revenue"]).all()
+    with pytest.raises(ValueError, match="features hold 9 customers, and trees need 10"):
+        GradientBoosting(1).fit(features.head(9), outcomes)

@@ -248,6 +248,12 @@ def test_no_customers_give_an_empty_table_and_zero_totals(model):
         ({"repeat_purchase_days_count": [1, None]}, "NULL in 1 rows .*c_0001.*Leave prospects out"),
         ({"customer_id": ["c_1", "c_1"]}, "customer_id repeats"),
         ({"first_purchase_amount": [0.0, 5.0]}, "1 rows .* not positive"),
+        ({"first_purchase_amount": [np.inf, 5.0]}, "1 rows .* an infinite number"),
+        ({"tenure_days": [1e9, np.inf]}, "1 rows .*c_0001.* an infinite number"),
+        (
+            {"repeat_purchase_days_count": 0, "active_span_days": [3, 0], "tenure_days": 60},
+            "1 rows .*c_0000.* span .* without a repeat purchase",
+        ),
         ({"as_of_date": [AS_OF, dt.date(2024, 7, 1)]}, "differs from 2024-06-30 in 1 rows"),
     ],
 )
