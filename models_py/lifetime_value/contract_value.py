@@ -268,7 +268,7 @@ class ContractValue:
         if billing.whole_months(period):
             today = np.datetime64(as_of_date, "D")
             following = today + np.timedelta64(round(wait), "D")
-            dates = billing.renewal_dates(following, np.arange(count), period)
+            dates = billing.renewal_dates(np.asarray(following), np.arange(count), period)
             days = (dates - today).astype("float64")
         else:
             days = wait + period * np.arange(count)
