@@ -32,6 +32,8 @@ class Shop:
     source: Path
     truth: Path
     summary: str = ""
+    # The home as the first run left it; tests of this process change their own copy.
+    pristine: Path = Path()
 
     @property
     def warehouse(self) -> Path:
@@ -108,5 +110,5 @@ def shop(tmp_path_factory) -> Shop:
     own = tmp_path_factory.mktemp("own copy") / "shop"
     skip = shutil.ignore_patterns("truth", "shop files", "parse.lock")
     shutil.copytree(home, own, ignore=skip, symlinks=True)
-    shop.home = own
+    shop.home, shop.pristine = own, home
     return shop

@@ -212,7 +212,7 @@ def plant_request(shop, record):
 def forgotten(shop, tmp_path_factory):
     home = tmp_path_factory.mktemp("erased") / "home"
     skip = shutil.ignore_patterns("truth", "shop files", "parse.lock")
-    shutil.copytree(shop.home, home, ignore=skip, symlinks=True)
+    shutil.copytree(shop.pristine, home, ignore=skip, symlinks=True)
     erased = replace(shop, home=home)
     customer_id = rows(erased.warehouse, PERSON)[0][0]
     keys = keys_of(erased.warehouse, customer_id)
