@@ -7,7 +7,6 @@ What the rules of a row are stays out; staging decides, and this only counts tha
 
 from __future__ import annotations
 
-import argparse
 import csv
 import datetime as dt
 import io
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import fuzz_runner
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from dagster_project.config import Config, load_config
@@ -33,7 +32,6 @@ from dagster_project.landing import SourceError, check_source, land
 from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT = Path(__file__).parent / "results" / "fuzz.json"
 CHUNK = 100
 FIXED = {
     "customer_records": "source_system,source_record_id\nshop,r1\n",
@@ -319,74 +317,29 @@ def run_case(staging: Staging, folder: Path, case: tuple[str, str, bytes, int | 
 
 def try_cases(cases: int, tables: tuple[str, ...], random_state: int, staging: Staging) -> Counter:
     """Outcomes counted by kind of case; lost rows and crashes are printed and counted too."""
-    outcomes: Counter = Counter()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
-
-        @seed(random_state)
-        @settings(
-            max_examples=cases,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(delivered(tables))
-        def judge(case: tuple[str, str, bytes, int | None, str]) -> None:
-            try:
-                outcome = run_case(staging, Path(temporary), case)
-            except AssertionError as error:
-                outcome = "rows lost"
-                print(f"{case!r}: {error}", flush=True)
-            except Exception as error:
-                outcome = "crashed"
-                print(f"{case!r}: {type(error).__name__}: {error}", flush=True)
-            outcomes[f"{case[4]}, {outcome}"] += 1
-
-        judge()
-    return outcomes
-
-
-def counted(outcomes: Counter, outcome: str) -> int:
-    """Cases of every kind that ended so."""
-    return sum(count for kind, count in outcomes.items() if kind.endswith(f", {outcome}"))
+    return fuzz_runner.try_cases(
+        cases,
+        random_state,
+        delivered(tables),
+        lambda folder, case: run_case(staging, folder, case),
+        lambda case: case[4],
+    )
 
 
 def main() -> None:
     """Try the cases and write the counts, after every hundred cases what there is by then."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=3000)
-    parser.add_argument("--random-state", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=600, help="begin no more after these")
-    arguments = parser.parse_args()
-    started = time.monotonic()
+    arguments, started = fuzz_runner.arguments_of(__doc__, 3000), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-dbt-") as folder:
         staging = Staging(Path(folder))
     mapped = tuple(name for name in RAW_TABLES if name not in SHAPES)
-    outcomes: Counter = Counter()
-    for number in range(-(-arguments.cases // CHUNK)):
-        if time.monotonic() - started > arguments.minutes * 60:
-            break
-        tables = (tuple(SHAPES), mapped)[number % 2]
-        outcomes += try_cases(CHUNK, tables, arguments.random_state + number, staging)
-        result = {
-            "cases": sum(outcomes.values()),
-            "crashes": counted(outcomes, "crashed"),
-            "rows_lost": counted(outcomes, "rows lost"),
-            "tables": len(RAW_TABLES),
-            "random_states": [arguments.random_state, arguments.random_state + number],
-            "outcomes": dict(sorted(outcomes.items())),
-            "seconds": round(time.monotonic() - started),
-        }
-        features = {name: part for name, part in written().items() if name == "features"}
-        RESULT.write_text(json.dumps(result | features, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
-    sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
-
-
-def written() -> dict[str, Any]:
-    """The result file as it is; the part `features` is that of fuzz_features.py."""
-    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
+    fuzz_runner.study(
+        CHUNK,
+        lambda number, state: try_cases(CHUNK, (tuple(SHAPES), mapped)[number % 2], state, staging),
+        {"tables": len(RAW_TABLES)},
+        lambda result: result | {k: v for k, v in fuzz_runner.written().items() if k == "features"},
+        started,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

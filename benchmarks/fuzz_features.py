@@ -11,11 +11,8 @@ ledger), and so are its data tests: one that fails would have stopped the job.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import io
-import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import fuzz
+import fuzz_runner
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from dagster_project.assets.dbt import AFTER_MAP
@@ -296,63 +293,27 @@ def run_case(pipeline: Pipeline, folder: Path, shop: dict[str, list[dict[str, st
 
 def try_cases(cases: int, random_state: int, pipeline: Pipeline) -> Counter:
     """Outcomes counted; lost rows and crashes are printed with their shop and counted too."""
-    outcomes: Counter = Counter()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
-
-        @seed(random_state)
-        @settings(
-            max_examples=cases,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(shops())
-        def judge(shop: dict[str, list[dict[str, str | None]]]) -> None:
-            try:
-                outcome = run_case(pipeline, Path(temporary), shop)
-            except AssertionError as error:
-                outcome = "rows lost"
-                print(f"{shop!r}: {error}", flush=True)
-            except Exception as error:
-                outcome = "crashed"
-                print(f"{shop!r}: {type(error).__name__}: {error}", flush=True)
-            outcomes[outcome] += 1
-
-        judge()
-    return outcomes
+    return fuzz_runner.try_cases(
+        cases, random_state, shops(), lambda folder, shop: run_case(pipeline, folder, shop)
+    )
 
 
 def main() -> None:
     """Try the cases and write the counts beside those of fuzz.py, after every ten what there is."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=300)
-    parser.add_argument("--random-state", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=600, help="begin no more after these")
-    arguments = parser.parse_args()
-    started = time.monotonic()
+    arguments, started = fuzz_runner.arguments_of(__doc__, 300), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-dbt-") as folder:
         pipeline = Pipeline(Path(folder))
-    outcomes: Counter = Counter()
-    for number in range(-(-arguments.cases // CHUNK)):
-        if time.monotonic() - started > arguments.minutes * 60:
-            break
-        outcomes += try_cases(CHUNK, arguments.random_state + number, pipeline)
-        result = {
-            "cases": sum(outcomes.values()),
-            "crashes": outcomes["crashed"],
-            "rows_lost": outcomes["rows lost"],
+    fuzz_runner.study(
+        CHUNK,
+        lambda number, state: try_cases(CHUNK, state, pipeline),
+        {
             "models": sum(len(nodes) for nodes in pipeline.order.values()),
             "data_tests": len(pipeline.tests),
-            "random_states": [arguments.random_state, arguments.random_state + number],
-            "outcomes": dict(sorted(outcomes.items())),
-            "seconds": round(time.monotonic() - started),
-        }
-        written = fuzz.written() | {"features": result}
-        fuzz.RESULT.write_text(json.dumps(written, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
-    sys.exit(1 if result["crashes"] or result["rows_lost"] else 0)
+        },
+        lambda result: fuzz_runner.written() | {"features": result},
+        started,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pandas as pd
 from models_py import posterior
 from models_py.frames import CONTRACT_FEATURES, require_columns, require_complete, to_float
 from models_py.lifetime_value import billing, contracts
+from models_py.lifetime_value.parameters import melted, pivoted
 from models_py.lifetime_value.predictive import keyed_generator
 from models_py.lifetime_value.results import Totals
 
@@ -147,7 +148,7 @@ class ContractValue:
 
     def parameters_frame(self) -> pd.DataFrame:
         """The draws as plain rows: model, draw, parameter, value; sorted."""
-        rows = self.draws_.melt(ignore_index=False, var_name="parameter").reset_index()
+        rows = melted(self.draws_)
         rows.insert(0, "model", MODEL)
         return rows.sort_values(["draw", "parameter"], ignore_index=True)
 
@@ -155,15 +156,14 @@ class ContractValue:
     def from_parameters(cls, parameters: pd.DataFrame, **settings: Any) -> ContractValue:
         """Rebuild a fitted model from `parameters_frame` rows; settings as in ``__init__``."""
         own = parameters[parameters["model"] == MODEL]
-        # pivot refuses a draw that occurs twice; pivot_table would average the two.
-        draws = own.pivot(index="draw", columns="parameter", values="value")  # noqa: PD010
+        draws = pivoted(own)
         if not {"alpha", "beta"} <= set(draws) or draws.isna().to_numpy().any():
             raise ValueError(
                 f"model_parameters lack draws of alpha or beta of {MODEL}. Select all rows of one "
                 "model_version_id."
             )
         model = cls(**(settings | {"draws_kept": len(draws)}))
-        model.draws_ = draws.astype("float64").sort_index().rename_axis(columns=None)
+        model.draws_ = draws
         model.diagnostics_ = {}
         return model
 

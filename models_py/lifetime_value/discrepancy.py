@@ -1,7 +1,7 @@
 """What totals miss beyond parameters and chance: months differ in ways no customer model knows.
 
 Add here how past misses of totals widen the intervals of future totals.
-Draws of totals come from `LifetimeValue.predict_totals`; single customers need none of this.
+Draws of totals come from `totals.GroupTotals`; single customers need none of this.
 """
 
 from __future__ import annotations

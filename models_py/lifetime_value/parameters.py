@@ -13,9 +13,21 @@ from models_py.lifetime_value import margins, pooling, purchases, refunds, spend
 FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
 
+def melted(draws: pd.DataFrame) -> pd.DataFrame:
+    """One row per draw and parameter: draw, parameter, value."""
+    return draws.melt(ignore_index=False, var_name="parameter").reset_index()
+
+
+def pivoted(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per draw, one column per parameter; a draw that occurs twice is refused."""
+    # pivot_table would average the two.
+    draws = rows.pivot(index="draw", columns="parameter", values="value")  # noqa: PD010
+    return draws.astype("float64").sort_index().rename_axis(columns=None)
+
+
 def to_rows(draws: pd.DataFrame, purchase_model: str) -> pd.DataFrame:
     """Lay draws, one column per parameter, out as model, draw, parameter, value; sorted."""
-    rows = draws.melt(ignore_index=False, var_name="parameter").reset_index()
+    rows = melted(draws)
     owners = {name: part for part, names in FACTORS.items() for name in names}
     bought = (*purchases.model(purchase_model).parameters, *pooling.SCALES)
     owners |= dict.fromkeys(bought, purchase_model)
@@ -40,8 +52,7 @@ def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
             f"found {sorted(names)}. Select the rows of one model_version_id."
         )
     purchase_model = str(names.pop())
-    # pivot refuses a draw that occurs twice; pivot_table would average the two.
-    draws = parameters.pivot(index="draw", columns="parameter", values="value")  # noqa: PD010
+    draws = pivoted(parameters)
     known = [*purchases.model(purchase_model).parameters, *spend.PARAMETERS]
     missing = [name for name in known if name not in draws and name != "kappa"]
     present = [name for name in known if name in draws]
@@ -56,7 +67,7 @@ def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
             f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
             "one model_version_id."
         )
-    return purchase_model, draws[present].astype("float64").sort_index().rename_axis(columns=None)
+    return purchase_model, draws[present]
 
 
 def pooled_by(draws: pd.DataFrame) -> str | None:

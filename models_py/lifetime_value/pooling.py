@@ -172,15 +172,3 @@ def fit(
         raise ValueError(f"{draws_kept} draws are to be kept of {len(joined['r'])}. Raise draws.")
     draws = pd.DataFrame({key: values[kept] for key, values in joined.items()})
     return draws.rename_axis(index="draw"), diagnostics
-
-
-def draws_of_group(draws: pd.DataFrame, group: str) -> pd.DataFrame:
-    """The draws with a group's own parameters in place of the population's.
-
-    A group that was not fitted (a new cohort) has the population's: no offset is its best guess.
-    """
-    own = {name: f"{name}[{group}]" for name in draws if f"{name}[{group}]" in draws}
-    plain = draws[[name for name in draws if "[" not in str(name)]].copy()
-    for name, of_group in own.items():
-        plain[name] = draws[of_group]
-    return plain

@@ -84,13 +84,6 @@ def test_group_variance_is_recovered_and_small_cohorts_shrink():
     assert found.std(axis=0)[10:].min() > 1.3 * found.std(axis=0)[:10].max()
 
 
-def test_a_group_has_its_own_parameters_and_a_new_one_the_population_s():
-    draws = pd.DataFrame({"r": [1.0], "alpha": [6.0], "alpha[web]": [3.0], "rate_scale": [0.4]})
-    assert pooling.draws_of_group(draws, "web")["alpha"].tolist() == [3.0]
-    assert pooling.draws_of_group(draws, "new")["alpha"].tolist() == [6.0]
-    assert list(pooling.draws_of_group(draws, "web")) == ["r", "alpha", "rate_scale"]
-
-
 def test_a_customer_without_a_group_is_refused():
     frame, _ = cohorts()
     frame["cohort"] = frame["cohort"].where(frame.index > 3)

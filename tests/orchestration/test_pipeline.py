@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
@@ -124,6 +125,31 @@ def test_every_serving_view_answers_from_the_published_copy(shop):
         found = rows(shop.published, f"select count(*) from serving.{name}")[0][0]
         # This shop sells no contracts.
         assert (found > 0) != (name == "contract_ltv_current"), name
+
+
+def test_the_ui_shows_where_each_column_of_a_dbt_model_comes_from(shop):
+    with dg.DagsterInstance.from_config(str(shop.home / "storage" / "dagster")) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["marts", "fct_orders"]))
+        ledger = instance.get_latest_materialization_event(
+            dg.AssetKey(["marts", "fct_revenue_ledger"])
+        )
+    shown = event.asset_materialization.metadata
+    orders = rows(shop.warehouse, "select count(*) from marts.fct_orders")[0][0]
+    assert shown["dagster/row_count"].value == orders
+    described = {column.name: column for column in shown["dagster/column_schema"].value.columns}
+    columns = rows(
+        shop.warehouse,
+        "select column_name, data_type from information_schema.columns "
+        "where table_schema = 'marts' and table_name = 'fct_orders'",
+    )
+    assert {name: column.type for name, column in described.items()} == dict(columns)
+    assert all(column.description for column in described.values())
+    lineage = ledger.asset_materialization.metadata["dagster/column_lineage"].value.deps_by_column
+    found = [(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage["event_date"]]
+    assert found == [
+        ("intermediate/int_orders_attributed", "order_date"),
+        ("intermediate/int_refunds_attributed", "refund_date"),
+    ]
 
 
 def test_customer_360_has_one_row_per_customer_with_value_and_segment(shop):

@@ -290,6 +290,36 @@ def test_the_living_are_counted_again_in_a_household_that_is_not_named_by_the_er
         assert found(config, kept) == [("c_ben", named_by("c_ben"), 1), ("c_cleo", cleo, 1)], table
 
 
+def test_a_cohort_of_nobody_but_the_erased_goes_and_its_dates_are_summed_again(config):
+    build(
+        config,
+        [
+            "create or replace table marts.fct_customer_features as select date '2024-06-30' "
+            "as as_of_date, 10.0 as observed_revenue_amount, * from (values "
+            "('c_ana', date '2024-03-05', 'fair', 2), "
+            "('c_ben', date '2024-03-09', null, 1), ('c_cleo', date '2024-03-20', 'fair', 0), "
+            "('c_cleo', date '2024-04-01', 'fair', 1)) "
+            "as t(customer_id, first_purchase_date, acquisition_channel, purchase_days_count)",
+            "create or replace table predictions.customer_ltv as "
+            "select as_of_date, customer_id from marts.fct_customer_features",
+            "create or replace table predictions.cohort_ltv as select date '2024-06-30' "
+            "as as_of_date, * from (values (date '2024-03-01', 'fair', 12.5), "
+            "(date '2024-03-01', 'unknown', 3.0), (date '2024-04-01', 'fair', 4.0)) "
+            "as t(acquisition_month, acquisition_channel, observed_revenue_amount)",
+            "insert into models.table_lineage (table_name, as_of_date, input_fingerprint) values "
+            "('predictions.portfolio_ltv', '2024-06-30', 'a'), "
+            "('predictions.portfolio_ltv', '2024-05-31', 'b')",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = "select acquisition_month, acquisition_channel from predictions.cohort_ltv order by all"
+    march, april = (dt.date(2024, month, 1) for month in (3, 4))
+    assert found(config, kept) == [(march, "unknown"), (april, "fair")]
+    summed = "select as_of_date from models.table_lineage where table_name like '%portfolio_ltv'"
+    assert found(config, summed) == [(dt.date(2024, 5, 31),)]
+
+
 RECONCILED = """
 create or replace table staging.reconciliation as select * from (values
     ('customer_records', 'customer_records', 3, 3, 3, 0, 0),
