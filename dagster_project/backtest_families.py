@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.backtest_origins import Origin
+from dagster_project.backtest_outcomes import KnownLedger
 from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS
 from dagster_project.warehouse import Warehouse
 from models_py import posterior
@@ -32,7 +33,7 @@ def compare_families(
     models: dict[dt.date, LifetimeValue],
     found: dict[tuple[int, dt.date], tuple[pd.DataFrame, pd.DataFrame]],
     families: Sequence[str],
-    as_of_date: dt.date,
+    ledger: KnownLedger,
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Other families on the last origins S, where one is selected, and on the last O.
 
@@ -53,11 +54,11 @@ def compare_families(
                 continue
             for horizon in [h for h, roles in plan.items() if roles.get(day) in ("S", "O")]:
                 mine = found[horizon, day][0]
-                outcomes = origin.outcomes(warehouse, horizon)
+                outcomes = origin.outcomes(warehouse, horizon, ledger)
                 light = bt.with_other_settings(other, [horizon])
                 evaluated = bt.evaluate(light, origin.batch, outcomes, day)
                 role = plan[horizon][day]
-                metrics, levels = score(evaluated, as_of_date, day, family)
+                metrics, levels = score(evaluated, ledger.day, day, family)
                 marks = {"role": role, "population_count": len(origin.everyone)}
                 rows.append(
                     (
@@ -82,7 +83,7 @@ def compare_families(
     table = pd.DataFrame(
         {"model": [in_force, *gained], "value": [float(f == selected) for f in [in_force, *gained]]}
     ).assign(
-        as_of_date=pd.Timestamp(as_of_date),
+        as_of_date=pd.Timestamp(ledger.day),
         origin_date=pd.Timestamp(choosing[-1]),
         horizon_days=max(h for h, roles in plan.items() if choosing[-1] in roles),
         slice="all",
