@@ -217,8 +217,8 @@ def _published(
     """The corrections to publish with, whose status depends on origins O.
 
     Within tolerance on O they are published as learned on R, or raw where there was no R; outside
-    it, the widest of raw, R and O. A horizon that was never tested borrows the longest one that
-    was, widened.
+    it, the wider of R and O, neither of which is narrower than raw. A horizon that was never tested
+    borrows the longest one that was.
     """
     publish: dict[int, Recalibration] = {}
     status: dict[int, str] = {}
@@ -244,11 +244,11 @@ def _published(
             if horizon in learned:
                 publish[horizon] = learned[horizon]
             continue
-        wide = Recalibration.learn(_of_role(found, horizon, roles, "O")).widened()
-        publish[horizon] = wide.envelope(learned[horizon].widened()) if horizon in learned else wide
+        wide = Recalibration.learn(_of_role(found, horizon, roles, "O"))
+        publish[horizon] = wide.envelope(learned[horizon]) if horizon in learned else wide
     for horizon in plan:
         longest = max((known for known in status if known < horizon), default=None)
         if horizon not in status and longest in publish:
-            publish[horizon] = publish[longest].at(horizon, longest).widened()
+            publish[horizon] = publish[longest].at(horizon, longest)
     frame = Recalibration.joined(list(publish.values())).to_frame()
     return frame.assign(interval_status=frame["horizon_days"].map(status).fillna("extrapolated"))
