@@ -242,7 +242,10 @@ def _towards(prior: float, pit: np.ndarray) -> float:
 
 def _spread(log_width: float) -> np.ndarray:
     """`LEVELS` with their normal scores multiplied by a width; within the reach of draws."""
-    levels: np.ndarray = special.ndtr(np.exp(log_width) * special.ndtri(np.asarray(LEVELS)))
+    nominal = np.asarray(LEVELS)
+    if log_width == 0.0:
+        return nominal  # exactly: a level a hair above picks the next draw
+    levels: np.ndarray = special.ndtr(np.exp(log_width) * special.ndtri(nominal))
     return levels
 
 

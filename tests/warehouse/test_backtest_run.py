@@ -6,10 +6,12 @@ on a fit in test_backtest_verdict.py, measures in tests/models.
 
 import datetime as dt
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project import backtesting
+from dagster_project import backtest_families, backtesting
+from dagster_project.backtest_families import select
 from dagster_project.backtest_run import run
 from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, LTV_RECALIBRATION
 from dagster_project.warehouse import open_warehouse
@@ -143,6 +145,31 @@ def test_the_family_is_selected_on_s_and_reported_on_o(found, warehouse):
     other = found.calibration[~found.calibration["is_in_force"].astype(bool)]
     assert set(other["model"]) == {"bg_nbd"}
     assert set(other["role"]) == {"S", "O"}
+
+
+def test_a_family_serves_only_when_it_gains_significantly():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0.0, 1.0, (500, 1))
+    chance, gain = noise - noise.mean() + 0.01, noise - noise.mean() + 0.3
+    assert select("mbg_nbd", {"bg_nbd": [chance], "pareto_nbd": [chance]}) == "mbg_nbd"
+    assert select("mbg_nbd", {"bg_nbd": [chance], "pareto_nbd": [gain]}) == "pareto_nbd"
+    assert select("mbg_nbd", {}) == "mbg_nbd"
+
+
+def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatch):
+    fitted = []
+
+    def fit(groups, family, *_):
+        fitted.append(family)
+        health = {"k_hat": 0.1, "ess_bulk_min": 1e3, "ess_tail_min": 1e3}
+        return model.draws_[["r", "alpha", "a", "b"]], health
+
+    monkeypatch.setattr(backtest_families.purchases, "fit", fit)
+    for limit in (10_000, 100):
+        monkeypatch.setattr(backtest_families, "MOST_GROUPS", limit)
+        for family in ("bg_nbd", "pareto_nbd"):
+            backtest_families._of_family(warehouse, family, model, ORIGINS[0])
+    assert fitted == ["bg_nbd", "pareto_nbd", "bg_nbd"]
 
 
 def test_a_backtest_without_origins_writes_nothing(warehouse, model):
