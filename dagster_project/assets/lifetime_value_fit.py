@@ -138,7 +138,7 @@ def lifetime_value_draws(
     request = json.loads((folder / "request.json").read_text())
     if not request["is_due"]:
         return dg.MaterializeResult(metadata={"unchanged": True})
-    from models_py.lifetime_value import LifetimeValue, Sampling
+    from models_py.lifetime_value import LifetimeValue, Sampling, stated_priors
 
     settings = config.lifetime_value
     model = LifetimeValue(
@@ -158,6 +158,7 @@ def lifetime_value_draws(
     draws = model.parameters_frame()
     draws.to_parquet(folder / "draws.parquet")
     (folder / "diagnostics.json").write_text(json.dumps(model.diagnostics_))
+    (folder / "priors.json").write_text(json.dumps(stated_priors(model)))
     picture = dg.MetadataValue.md(posterior_picture(draws))
     return dg.MaterializeResult(metadata={"posterior": picture, **flat(model.diagnostics_)})
 
@@ -213,8 +214,6 @@ def lifetime_value_version(
     diagnostics: dict[str, float] = {}
     with clientela.warehouse() as warehouse:
         if request["is_due"]:
-            from models_py.lifetime_value import stated_priors
-
             by_model = json.loads((folder / "diagnostics.json").read_text())
             diagnostics, problems = worst(by_model), failed_gates(by_model, config)
             sizes = {k: request[k] for k in ("customers_count", "groups_count")}
@@ -229,7 +228,7 @@ def lifetime_value_version(
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
-                stated_priors(request["purchase_model"]),
+                json.loads((folder / "priors.json").read_text()),
             )
             version = store(warehouse, fit)
         else:
