@@ -96,8 +96,13 @@ def compare_families(
 def _of_family(
     warehouse: Warehouse, family: str, model: LifetimeValue, day: dt.date
 ) -> LifetimeValue | None:
-    """Purchases of another family fitted at an origin, spend as in force; None when unhealthy."""
+    """Purchases of another family fitted at an origin; spend and clock as in force.
+
+    None when unhealthy.
+    """
     groups = warehouse.frame(PURCHASE_GROUPS, [day])
+    if model.clock_ is not None:
+        groups = model.clock_.groups(groups, day)
     count = len(model.draws_)
     draws, health = purchases.fit(groups, family, Sampling(), count, model.random_state)
     if posterior.failed_gates(health):

@@ -24,6 +24,7 @@ from dagster_project.settings_values import (
     Positive,
     Probability,
     Record,
+    Seasonality,
     Settings,
     ShapeDays,
     ShapeShares,
@@ -204,6 +205,7 @@ class LifetimeValueSettings(Settings):
         AfterValidator(distinct),
     ] = ("mbg_nbd", "bg_nbd")
     pool_by: Literal["acquisition_channel", "acquisition_quarter"] | None = None
+    seasonality: Seasonality = "auto"
     random_state: Count = 20171231
     gates: SamplingGates = SamplingGates()
 

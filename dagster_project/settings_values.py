@@ -8,7 +8,7 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -102,6 +102,11 @@ def _record(value: str) -> str:
     return value
 
 
+def _off(value: object) -> object:
+    # YAML reads the bare word off as false.
+    return "off" if value is False else value
+
+
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
 Cron = Annotated[str, AfterValidator(_cron)]
@@ -111,6 +116,7 @@ Statuses = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(distinct)
 ]
 Positive = Annotated[int, Field(gt=0, strict=True)]
+Seasonality = Annotated[Literal["auto", "off"], BeforeValidator(_off)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 

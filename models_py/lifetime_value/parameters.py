@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from models_py.lifetime_value import margins, pooling, purchases, refunds, spend
+from models_py.lifetime_value import margins, pooling, purchases, refunds, seasonality, spend
 
 FACTORS = {"refunds": refunds.PARAMETERS, "margin": margins.PARAMETERS}
 
@@ -25,26 +25,37 @@ def pivoted(rows: pd.DataFrame) -> pd.DataFrame:
     return draws.astype("float64").sort_index().rename_axis(columns=None)
 
 
-def to_rows(draws: pd.DataFrame, purchase_model: str) -> pd.DataFrame:
-    """Lay draws, one column per parameter, out as model, draw, parameter, value; sorted."""
+def to_rows(
+    draws: pd.DataFrame, purchase_model: str, clock: seasonality.OperationalClock | None = None
+) -> pd.DataFrame:
+    """Lay draws, one column per parameter, out as model, draw, parameter, value; sorted.
+
+    The season's clock, where there is one, is of draw 0 alone: it is estimated before the draws.
+    """
     rows = melted(draws)
     owners = {name: part for part, names in FACTORS.items() for name in names}
     bought = (*purchases.model(purchase_model).parameters, *pooling.SCALES)
     owners |= dict.fromkeys(bought, purchase_model)
     plain = rows["parameter"].str.partition("[")[0]  # alpha[channel=web] is an alpha
     rows.insert(0, "model", plain.map(owners).fillna("spend"))
+    if clock is not None:
+        rows = pd.concat([rows, clock.to_rows()])
     rows = rows.sort_values(["model", "draw", "parameter"], ignore_index=True)
     return rows[["model", "draw", "parameter", "value"]]
 
 
-def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """The purchase model of `to_rows`, and its draws.
+def from_rows(
+    parameters: pd.DataFrame,
+) -> tuple[str, pd.DataFrame, seasonality.OperationalClock | None]:
+    """The purchase model of `to_rows`, its draws, and the season's clock where it has one.
 
     Raises
     ------
     ValueError
         When a parameter or a draw is missing, or rows are of several purchase models.
     """
+    is_season = parameters["model"] == seasonality.PART
+    season, parameters = parameters[is_season], parameters[~is_season]
     names = set(parameters["model"]) - {"spend", *FACTORS}
     if len(names) != 1:
         raise ValueError(
@@ -67,7 +78,8 @@ def from_rows(parameters: pd.DataFrame) -> tuple[str, pd.DataFrame]:
             f"model_parameters lack {', '.join(missing) or 'some draws'}. Select all rows of "
             "one model_version_id."
         )
-    return purchase_model, draws[present]
+    clock = seasonality.OperationalClock.from_rows(season) if len(season) else None
+    return purchase_model, draws[present], clock
 
 
 def pooled_by(draws: pd.DataFrame) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
+from models_py.lifetime_value.chunks import in_chunks
 from models_py.lifetime_value.parameters import from_rows, pooled_by, to_rows
-from models_py.lifetime_value.predictive import Futures, Histories, processors, simulate
+from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
@@ -27,11 +28,9 @@ from models_py.lifetime_value.results import (
     to_table,
 )
 from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.seasonality import Ahead, OperationalClock
 
-# Customers simulated at a time. A prediction of the whole batch holds the draws of two such chunks
-# only, small enough to stay in the processor's cache.
-_CHUNK_CUSTOMERS = 500
-_CHUNK_SUMMARISED = 64
+_CHUNK_CUSTOMERS = 500  # simulated at a time, where draws are handed out
 
 
 class LifetimeValue:
@@ -70,6 +69,8 @@ class LifetimeValue:
     gates_ : dict of list of str
         What failed per model; empty lists when healthy.
     is_healthy_ : bool
+    clock_ : OperationalClock, optional
+        Of the season that purchases were fitted on; None where they were on the calendar.
 
     References
     ----------
@@ -81,6 +82,7 @@ class LifetimeValue:
     diagnostics_: dict[str, dict[str, float]]
     gates_: dict[str, list[str]]
     is_healthy_: bool
+    clock_: OperationalClock | None = None
 
     def __init__(
         self,
@@ -106,6 +108,8 @@ class LifetimeValue:
         last_orders: pd.DataFrame | None = None,
         refund_lags: pd.DataFrame | None = None,
         margin_groups: pd.DataFrame | None = None,
+        clock: OperationalClock | None = None,
+        as_of_date: dt.date | None = None,
     ) -> LifetimeValue:
         """Sample the posteriors of all parts from grouped rows (see `grouping`).
 
@@ -120,6 +124,8 @@ class LifetimeValue:
             Columns of `frames.REFUND_LAGS`; without them amounts count as final.
         margin_groups : DataFrame, optional
             Columns of `frames.MARGIN_GROUPS`; without them no margin is predicted.
+        clock, as_of_date : optional
+            The season's clock (`season_fit.find_clock`) and the date the groups are as of.
 
         Raises
         ------
@@ -127,6 +133,9 @@ class LifetimeValue:
             For columns, rows or amounts that the likelihood cannot take.
         """
         sampling = self.sampling or Sampling()
+        self.clock_ = clock
+        if clock is not None:
+            purchase_groups = clock.groups(purchase_groups, as_of_date)
         bought, bought_health = purchases.fit(
             purchase_groups,
             self.purchase_model,
@@ -162,9 +171,10 @@ class LifetimeValue:
         Returns
         -------
         DataFrame
-            model (mbg_nbd, bg_nbd, spend, refunds or margin), draw, parameter, value; sorted.
+            model (a purchase model, spend, refunds, margin or season), draw, parameter, value;
+            sorted.
         """
-        return to_rows(self.draws_, self.purchase_model)
+        return to_rows(self.draws_, self.purchase_model, self.clock_)
 
     @classmethod
     def from_parameters(cls, parameters: pd.DataFrame, **settings: Any) -> LifetimeValue:
@@ -175,9 +185,9 @@ class LifetimeValue:
         ValueError
             When a parameter or a draw is missing.
         """
-        purchase_model, draws = from_rows(parameters)
+        purchase_model, draws, clock = from_rows(parameters)
         model = cls(**(settings | {"purchase_model": purchase_model, "draws_kept": len(draws)}))
-        model.draws_ = draws
+        model.draws_, model.clock_ = draws, clock
         model.diagnostics_, model.gates_ = {}, {}
         return model
 
@@ -222,7 +232,7 @@ class LifetimeValue:
         The same draw index means the same parameters in every batch, so the totals of batches add
         up to the totals of the whole, exactly.
         """
-        return self._summarised(self._read(batch, as_of_date), lambda futures, part: {})[1]
+        return self._summarised(batch, as_of_date, lambda futures, part: {})[1]
 
     def predict_with_totals(
         self,
@@ -243,58 +253,48 @@ class LifetimeValue:
                 summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
             return summary
 
-        summaries, totals = self._summarised(self._read(batch, as_of_date), summary_of)
+        summaries, totals = self._summarised(batch, as_of_date, summary_of)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
 
     def _summarised(
         self,
-        histories: Histories,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
         summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
     ) -> tuple[list[dict[str, np.ndarray]], Totals]:
-        """Simulate in chunks on all processors, keeping summaries in order and summed draws only.
+        histories, ahead = self._read(batch, as_of_date)
 
-        Compiled code does not hold Python's lock, so threads are enough. Sums are exact, so that it
-        does not matter how many there are.
-        """
-
-        def work(start: int) -> tuple[dict[str, np.ndarray], Totals]:
-            part = histories.part(start, start + _CHUNK_SUMMARISED)
-            futures = self._futures(part)
+        def work(part: Histories) -> tuple[dict[str, np.ndarray], Totals]:
+            futures = self._futures(part, ahead)
             if "margin_rate" in self.draws_:
                 futures = margins.with_margin(futures, part, self.draws_, self.random_state)
             return summary_of(futures, part), sum_customers(futures)
 
-        # The first chunk alone compiles, where nothing is kept, and names wrong settings plainly.
-        first, totals = work(0)
-        summaries = [first]
-        starts = range(_CHUNK_SUMMARISED, len(histories.x), _CHUNK_SUMMARISED)
-        with ThreadPoolExecutor(processors()) as pool:
-            for summary, sums in pool.map(work, starts):
-                totals = totals + sums
-                summaries.append(summary)
-        return summaries, totals
+        return in_chunks(histories, work)
 
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
-        histories = self._read(batch, as_of_date)
+        histories, ahead = self._read(batch, as_of_date)
         for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
-            yield self._futures(histories.part(start, start + _CHUNK_CUSTOMERS))
+            yield self._futures(histories.part(start, start + _CHUNK_CUSTOMERS), ahead)
 
-    def _read(self, batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
-        return read_batch(batch, as_of_date, pooled_by(self.draws_))
-
-    def _futures(self, histories: Histories) -> Futures:
+    def _read(self, batch: pd.DataFrame, as_of_date: dt.date) -> tuple[Histories, Ahead]:
+        histories = read_batch(batch, as_of_date, pooled_by(self.draws_), self.clock_)
         horizons = np.asarray(self.horizons_days)
         if len(horizons) == 0 or (np.diff(horizons, prepend=0) <= 0).any():
             raise ValueError(
                 f"horizons_days must be positive and ascending, got {list(self.horizons_days)}."
             )
-        return simulate(
+        return histories, Ahead(self.clock_, as_of_date, horizons)
+
+    def _futures(self, histories: Histories, ahead: Ahead) -> Futures:
+        futures = simulate(
             histories,
             self.draws_,
-            horizons,
+            ahead.days,
             self.annual_discount_rate,
             self.purchase_model,
             self.random_state,
         )
+        return replace(futures, waiting_days=ahead.calendar_days(futures.waiting_days))

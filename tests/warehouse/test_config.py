@@ -70,6 +70,11 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
             "contract_period_days: 0 ",
             r"lifetime_value\.contract_period_days: 0.*greater than or equal to 1",
         ),
+        (
+            "seasonality: auto",
+            "seasonality: on",
+            r"lifetime_value\.seasonality: True is not allowed.*'auto', 'off'",
+        ),
         ("[30, 90, 180, 365]", "[90, 30]", r"horizons_days: \[90, 30\].*\[30, 90\]"),
         ("floor_customers: 30 ", "floor_customers: few ", r"floor_customers: 'few'.*integer"),
         ("stability_floor: 0.75", "stability_floor: 75", r"stability_floor: 75.*less than 1"),
@@ -184,3 +189,11 @@ def test_every_key_of_the_shipped_file_is_explained() -> None:
             "#" in line or above.startswith("#") or block.startswith(("own_data", "datasets"))
         )
         assert explained, f"config.yml line {number + 1} has no comment: {line}"
+
+
+def test_the_word_off_which_yaml_reads_as_false_switches_seasons_off(tmp_path: Path) -> None:
+    assert load_config().lifetime_value.seasonality == "auto"
+    for word in ("off", '"off"'):
+        settings = load_config(changed(tmp_path, "seasonality: auto", f"seasonality: {word}"))
+        assert settings.lifetime_value.seasonality == "off"
+        assert settings.lifetime_value.of_purchases()["seasonality"] == "off"
