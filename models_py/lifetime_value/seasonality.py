@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import PURCHASE_GROUPS, require_columns, require_complete, to_float
+from models_py.lifetime_value.purchases import DAYS_PER_WEEK
 
 WEEKS_OF_YEAR = 52
 PART = "season"  # `model` of its rows in models.model_parameters
@@ -156,23 +157,27 @@ class Ahead:
 
     Attributes
     ----------
-    days : ndarray (horizon,)
-        In operational days; calendar days without a clock.
+    horizons_days : ndarray (horizon,)
+        Calendar days.
+    operational_weeks : ndarray (horizon,), optional
+        The same on the clock; None without.
     """
 
     def __init__(
         self, clock: OperationalClock | None, as_of_date: dt.date, horizons_days: np.ndarray
     ) -> None:
-        self._clock, self._as_of_date, self._horizons_days = clock, as_of_date, horizons_days
-        self.days = horizons_days if clock is None else clock.horizons(as_of_date, horizons_days)
+        self._clock, self._as_of_date = clock, as_of_date
+        self.horizons_days = horizons_days
+        self.operational_weeks = None
+        if clock is not None:
+            self.operational_weeks = clock.horizons(as_of_date, horizons_days) / DAYS_PER_WEEK
 
     def calendar_days(self, waiting_days: np.ndarray) -> np.ndarray:
         """Days after the date at which so much time on the clock has passed."""
         if self._clock is None:
             return waiting_days
-        return self._clock.calendar_days(
-            self._as_of_date, waiting_days, float(self._horizons_days[-1])
-        )
+        longest = float(self.horizons_days[-1])
+        return self._clock.calendar_days(self._as_of_date, waiting_days, longest)
 
 
 def _names() -> list[str]:

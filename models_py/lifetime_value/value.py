@@ -171,8 +171,7 @@ class LifetimeValue:
         Returns
         -------
         DataFrame
-            model (a purchase model, spend, refunds, margin or season), draw, parameter, value;
-            sorted.
+            model (a family, spend, refunds, margin or season), draw, parameter, value; sorted.
         """
         return to_rows(self.draws_, self.purchase_model, self.clock_)
 
@@ -292,9 +291,10 @@ class LifetimeValue:
         futures = simulate(
             histories,
             self.draws_,
-            ahead.days,
+            ahead.horizons_days,
             self.annual_discount_rate,
             self.purchase_model,
             self.random_state,
+            ahead.operational_weeks,
         )
         return replace(futures, waiting_days=ahead.calendar_days(futures.waiting_days))

@@ -189,3 +189,22 @@ def test_the_next_order_is_dated_on_the_calendar(on_both):
     # Beyond the longest horizon days count as they do on average.
     year = model.clock_.horizons(LOW, np.array([90.0]))[0]
     np.testing.assert_allclose(model.clock_.calendar_days(LOW, np.array([year + 50.0]), 90), [140])
+
+
+def test_money_is_discounted_by_the_calendar(on_both):
+    batch, fit, _ = on_both[LOW]
+    settings = {"annual_discount_rate": 0.5, "random_state": 3}
+    weeks = tuple(range(7, 92, 7))
+    by_week, at_once = (
+        LifetimeValue.from_parameters(fit.parameters_frame(), horizons_days=days, **settings)
+        .predict(batch.head(200), LOW)
+        .groupby("horizon_days")[["predicted_revenue_mean", "predicted_present_value_mean"]]
+        .sum()
+        for days in (weeks, (91,))
+    )
+    gained = np.diff(by_week["predicted_revenue_mean"], prepend=0.0)
+    exact = np.sum(gained * 1.5 ** (-(np.array(weeks) - 3.5) / 365)) / gained.sum()
+    found = at_once.loc[91, "predicted_present_value_mean"] / gained.sum()
+    # By the clock, on which these 91 days are 60, the factor would be 0.97.
+    assert fit.clock_.horizons(LOW, np.array([91.0]))[0] < 65 and exact < 0.955
+    assert found == pytest.approx(exact, abs=0.003)
