@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.backtest_origins import Origin
-from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS
+from dagster_project.lifetime_value_statistics import purchase_groups
 from dagster_project.warehouse import Warehouse
 from models_py import posterior
-from models_py.lifetime_value import LifetimeValue, Sampling, purchases, score
+from models_py.lifetime_value import LifetimeValue, Sampling, score
 from models_py.lifetime_value import backtest as bt
 from models_py.lifetime_value.measures import better_by
+from models_py.lifetime_value.purchase_fit import fit_purchases
 from models_py.lifetime_value.scores import SIGNIFICANCE
 
-PURCHASE_PARAMETERS = ("r", "alpha", "a", "b", "s", "beta")
+PURCHASE_PARAMETERS = ("r", "alpha", "a", "b", "s", "beta", "rate_effect", "dropout_effect")
 MAX_SELECTION_ORIGINS = 2
 
 
@@ -96,15 +97,21 @@ def compare_families(
 def _of_family(
     warehouse: Warehouse, family: str, model: LifetimeValue, day: dt.date
 ) -> LifetimeValue | None:
-    """Purchases of another family fitted at an origin; spend and clock as in force.
+    """Purchases of another family fitted at an origin; spend, clock and terms as in force.
 
     None when unhealthy.
     """
-    groups = warehouse.frame(PURCHASE_GROUPS, [day])
-    if model.clock_ is not None:
-        groups = model.clock_.groups(groups, day)
-    count = len(model.draws_)
-    draws, health = purchases.fit(groups, family, Sampling(), count, model.random_state)
+    groups = warehouse.frame(purchase_groups(None, model.covariates), [day])
+    draws, health = fit_purchases(
+        groups,
+        family,
+        Sampling(),
+        len(model.draws_),
+        model.random_state,
+        model.clock_,
+        day,
+        model.design_,
+    )
     if posterior.failed_gates(health):
         return None
     other = copy.copy(model)

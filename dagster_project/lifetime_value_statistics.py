@@ -4,6 +4,8 @@ Add here a statement when a part of the model needs a new sufficient statistic. 
 mean is in models_py/frames.py; steps and files are in assets/lifetime_value_fit.py.
 """
 
+from collections.abc import Sequence
+
 PURCHASE_GROUPS = """
     select repeat_purchase_days_count as repeat_purchases_count, active_span_days, tenure_days,
         count(*) as customers_count
@@ -147,9 +149,14 @@ OPTIONAL_PARTS = {
 }
 
 
-def purchase_groups(pool_by: str | None) -> str:
-    """SQL of purchase groups; with a column ``pool`` where parameters differ by `pool_by`."""
-    if pool_by is None:
-        return PURCHASE_GROUPS
-    pool = f"select '{pool_by}=' || {POOLS[pool_by]} as pool, "
-    return PURCHASE_GROUPS.replace("select ", pool, 1).replace("1, 2, 3", "1, 2, 3, 4")
+def purchase_groups(pool_by: str | None, covariates: Sequence[str] = ()) -> str:
+    """SQL of purchase groups; with a column ``pool`` where parameters differ by `pool_by`.
+
+    With `covariates` a group has these columns in common too, as they are delivered.
+    """
+    keys = [] if pool_by is None else [f"'{pool_by}=' || {POOLS[pool_by]} as pool"]
+    keys += covariates
+    added = "".join(f"{key}, " for key in keys)
+    places = ", ".join(str(place + 1) for place in range(len(keys) + 3))
+    groups = PURCHASE_GROUPS.replace("select ", f"select {added}", 1)
+    return groups.replace("order by 1, 2, 3", f"order by {places}")

@@ -18,7 +18,7 @@ from pydantic import (
     Field,
 )
 
-from dagster_project.feature_catalogue import features, layer_columns
+from dagster_project.feature_catalogue import STATIC_ATTRIBUTES, features, layer_columns
 from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 
@@ -62,6 +62,20 @@ def layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str
                 hint = f"; the nearest is {near[0]}" if near else ""
                 raise ValueError(f"has in layer {layer} the column {name}, which {what}{hint}")
     return layers
+
+
+def _static_attributes(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in STATIC_ATTRIBUTES:
+            near = difflib.get_close_matches(name, STATIC_ATTRIBUTES, 1, 0.6)
+            valid = f"the nearest is {near[0]}" if near else f"use {', '.join(STATIC_ATTRIBUTES)}"
+            what = (
+                "is no column of the features"
+                if name not in features()
+                else "follows from what customers did, which the purchase model explains already"
+            )
+            raise ValueError(f"names {name}, which {what}; {valid}")
+    return names
 
 
 def _default_alone(value: object) -> object:
@@ -114,6 +128,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct)]
 Statuses = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(distinct)
+]
+StaticAttributes = Annotated[
+    tuple[Name, ...], AfterValidator(distinct), AfterValidator(_static_attributes)
 ]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Seasonality = Annotated[Literal["auto", "off"], BeforeValidator(_off)]

@@ -110,7 +110,9 @@ def lifetime_value_statistics(
             "code_hash": code_hash(*CODE),
         }
         if due:
-            purchases = warehouse.frame(purchase_groups(config.lifetime_value.pool_by), [as_of])
+            wanted = config.lifetime_value
+            groups = purchase_groups(wanted.pool_by, wanted.covariates)
+            purchases = warehouse.frame(groups, [as_of])
             spend = warehouse.frame(SPEND_GROUPS, [as_of])
             purchases.to_parquet(folder / "purchases.parquet")
             spend.to_parquet(folder / "spend.parquet")
@@ -165,6 +167,7 @@ def lifetime_value_draws(
         **_optional_parts(folder),
         clock=clock,
         as_of_date=as_of,
+        covariates=settings.covariates,
     )
     draws = model.parameters_frame()
     draws.to_parquet(folder / "draws.parquet")
@@ -172,7 +175,12 @@ def lifetime_value_draws(
     (folder / "season.txt").write_text(season)
     picture = dg.MetadataValue.md(posterior_picture(draws))
     return dg.MaterializeResult(
-        metadata={"posterior": picture, "season": season, **flat(model.diagnostics_)}
+        metadata={
+            "posterior": picture,
+            "season": season,
+            "covariates": ", ".join(model.design_.terms) if model.design_ else "none",
+            **flat(model.diagnostics_),
+        }
     )
 
 
@@ -257,7 +265,7 @@ def lifetime_value_version(
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
-                stated_priors(request["purchase_model"]),
+                stated_priors(request["purchase_model"], draws),
             )
             version = store(warehouse, fit)
         else:

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import PURCHASE_GROUPS, require_columns, require_complete, to_float
-from models_py.lifetime_value.purchases import DAYS_PER_WEEK
 
 WEEKS_OF_YEAR = 52
 PART = "season"  # `model` of its rows in models.model_parameters
@@ -150,34 +149,6 @@ class OperationalClock:
                 "is not above 0. Select all rows of one model_version_id."
             )
         return cls(value[names[:-1]].to_numpy(), float(value["gain"]))
-
-
-class Ahead:
-    """Horizons after a date: on the calendar, and on the season's clock where there is one.
-
-    Attributes
-    ----------
-    horizons_days : ndarray (horizon,)
-        Calendar days.
-    operational_weeks : ndarray (horizon,), optional
-        The same on the clock; None without.
-    """
-
-    def __init__(
-        self, clock: OperationalClock | None, as_of_date: dt.date, horizons_days: np.ndarray
-    ) -> None:
-        self._clock, self._as_of_date = clock, as_of_date
-        self.horizons_days = horizons_days
-        self.operational_weeks = None
-        if clock is not None:
-            self.operational_weeks = clock.horizons(as_of_date, horizons_days) / DAYS_PER_WEEK
-
-    def calendar_days(self, waiting_days: np.ndarray) -> np.ndarray:
-        """Days after the date at which so much time on the clock has passed."""
-        if self._clock is None:
-            return waiting_days
-        longest = float(self.horizons_days[-1])
-        return self._clock.calendar_days(self._as_of_date, waiting_days, longest)
 
 
 def _names() -> list[str]:

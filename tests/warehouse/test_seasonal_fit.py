@@ -1,6 +1,6 @@
-"""A fit of a shop with seasons: what is counted, stored, said of it, and rebuilt from its rows.
+"""A fit with a season, or by covariates: what is counted, stored, said, and rebuilt from rows.
 
-Add here what the steps of a fit do with the season. Whether forecasts come true on its clock is
+Add here what the steps of a fit do with either. Whether forecasts come true on its clock is
 tested in tests/models.
 """
 
@@ -19,10 +19,12 @@ from dagster_project.assets.lifetime_value_fit import (
     lifetime_value_version,
 )
 from dagster_project.backtest_families import _of_family
+from dagster_project.backtest_origins import Origin
 from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS
 from dagster_project.model_registry import parameters_of, version_in_force
 from dagster_project.resources import ClientelaResource
+from dagster_project.value_totals import sum_draws
 from dagster_project.warehouse import open_warehouse
 from models_py.lifetime_value import Sampling, purchases
 from models_py.lifetime_value.seasonality import week_of_year
@@ -58,6 +60,8 @@ def shop(tmp_path, monkeypatch):
     slices = pd.concat(histories(days, pd.Timestamp(day)) for day in (YOUNG, GROWN))
     slices["purchase_days_count"] = slices["repeat_purchase_days_count"] + 1
     slices["refunds_count"] = None
+    age = pd.to_timedelta(slices["tenure_days"], unit="D")
+    slices["first_purchase_date"] = (slices["as_of_date"] - age).dt.date
     with open_warehouse(file) as warehouse:
         connection = warehouse.connection
         connection.register("days", days)
@@ -138,3 +142,42 @@ def test_a_fit_takes_the_clock_that_its_date_can_know_and_says_so(shop):
     other_version, said, rows = fit(GROWN)
     assert other_version != version and said == "calendar: switched off"
     assert "season" not in set(rows["model"])
+
+
+def test_a_fit_by_covariates_is_forecast_totalled_and_compared_by_them(shop):
+    config = shop.parent / "config.yml"
+    columns = ["acquisition_channel", "is_online_first"]
+    config.write_text(config.read_text().replace("covariates: []", f"covariates: {columns}"))
+    with open_warehouse(shop) as warehouse:
+        # Of a tenth of the customers nobody knows the channel.
+        warehouse.connection.execute(
+            "create or replace table marts.fct_customer_features as select *, "
+            "case when customer_id[-1] in ('1', '4', '7') then 'partner' "
+            "when customer_id[-1] != '2' then 'web' end as acquisition_channel, "
+            "customer_id[-2] < '5' as is_online_first, "
+            "null::double as observed_margin_amount from marts.fct_customer_features"
+        )
+    version, said, rows = fit(GROWN)
+    assert said.startswith("clock: ")
+    effects = {name for name in rows["parameter"] if name.startswith("rate_effect")}
+    assert effects == {
+        f"rate_effect[{term}]"
+        for term in (
+            "acquisition_channel=partner",
+            "acquisition_channel=unknown",
+            "is_online_first=true",
+        )
+    }
+    with open_warehouse(shop) as warehouse:
+        priors = warehouse.scalar(
+            "select priors from models.model_versions where model_version_id = ?", [version]
+        )
+        assert '"rate_effect[is_online_first=true]": ["normal", 0.0, 0.5]' in priors
+        model = load_model(warehouse, version, load_config())
+        assert set(model.covariates) == set(columns)
+        origin = Origin.read(warehouse, GROWN)
+        other = _of_family(warehouse, "bg_nbd", model, GROWN)
+        assert set(other.draws_.filter(like="rate_effect")) == effects
+        sums = sum_draws(warehouse, GROWN, model, None, model)
+        whole = sums.totals["portfolio"].orders.sum(axis=0)  # (draw, horizon)
+        np.testing.assert_array_equal(whole, model.predict_totals(origin.batch, GROWN).orders)
