@@ -116,10 +116,11 @@ def sum_draws(
         else "customer_id in (select customer_id from predictions.customer_ltv "
         f"where as_of_date = date '{previous_date}')"
     )
+    covariates = list(dict.fromkeys([*model.covariates, *(earlier_model or model).covariates]))
     keys = ", ".join(f"members.{name}" for name in GROUPINGS)
     sql = (
         f"select batch.*, {keys}, {known} as is_known "
-        f"from ({backtesting.batch_sql(as_of_date)}) as batch "
+        f"from ({backtesting.batch_sql(as_of_date, covariates)}) as batch "
         f"join ({members}) as members using (customer_id) order by customer_id"
     )
     warehouse.map_batches(sql, add, as_of_date, [])
