@@ -31,7 +31,7 @@ def stated_priors(model: LifetimeValue) -> dict[str, dict[str, Prior]]:
         offsets = {scale.replace("_scale", "_offset"): scale for scale in pooling.SCALES}
         bought |= pooling.PRIORS
         bought |= {offset: (f"normal, times {of}", 0.0, 1.0) for offset, of in offsets.items()}
-    effects = [name for name in draws if str(name).partition("[")[0] in covariates.EFFECTS]
+    effects = [name for name in map(str, draws) if name.partition("[")[0] in covariates.EFFECTS]
     bought |= dict.fromkeys(sorted(effects), covariates.EFFECT_PRIOR)
     spent = dict(spend.model_with_levels(spend.level_classes(dict(draws))).priors)
     if "kappa" not in draws:
