@@ -100,7 +100,7 @@ def score(low: float, high: float, actual: float) -> float:
 def evaluate(
     rows: pd.DataFrame, methods: Mapping[str, Method], *, with_status: bool = False
 ) -> pd.DataFrame:
-    """Score every forecast whose outcome is known, by what was known on its day.
+    """Score every forecast that came to something, by what was known on its day.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def evaluate(
         One row per forecast and method; is_refused says whether the library gives no interval,
         status what it says of it where asked.
     """
-    done = rows[rows["actual"] > 0]
+    done = rows[rows["actual"].notna()]
     totals = [
         PastTotal(int(row.day), int(row.horizon_days), row.actual, row.predicted)
         for row in done.itertuples()
@@ -130,7 +130,7 @@ def evaluate(
             known = Known(int(day), horizon, misses, row.draws)
             widened = TotalDiscrepancy.learn(misses, int(day)).apply(row.draws, 1)
             median, upper = np.quantile(widened, [0.5, 0.95])
-            is_refused = TotalStatus.refusal(misses, median, upper) is not None
+            is_refused = TotalStatus.refusal(misses, past, median, upper) is not None
             status = (
                 TotalStatus.judge(past, horizon, int(day), draws, median, upper).status
                 if with_status

@@ -57,12 +57,14 @@ class TotalStatus:
         1. refused: the latest block of the shortest tested length was missed by more than a factor
            of two and two standard deviations of chance (`Miss.is_far`); the forecast is of another
            world. Ends with the first block that is not.
-        2. refused: the upper end is more than ten times the median.
-        3. extrapolated: no total over this horizon has been tested.
-        4. uncalibrated: fewer than eight past intervals of this very horizon, each made from the
+        2. refused: totals have been tested, and none of them came to anything. There is no ratio to
+           learn from, and the forecast is the prior's.
+        3. refused: the upper end is more than ten times the median.
+        4. extrapolated: no total over this horizon has been tested.
+        5. uncalibrated: fewer than eight past intervals of this very horizon, each made from the
            blocks that had ended by then and not refused, or a number of them that held their
            outcome which 90 % makes improbable (binomial, 5 % on either side).
-        5. calibrated.
+        6. calibrated.
 
         Parameters
         ----------
@@ -72,7 +74,8 @@ class TotalStatus:
             Median and 95 % quantile of today's widened total.
         """
         by_length = misses_up_to(past, horizon_days, today, draws)
-        refusal = cls.refusal(by_length, median, upper)
+        ended = [total for total in past if total.origin_day + total.horizon_days <= today]
+        refusal = cls.refusal(by_length, ended, median, upper)
         if refusal is not None:
             return refusal
         own = [miss for blocks in by_length for miss in blocks if miss.horizon_days == horizon_days]
@@ -88,11 +91,17 @@ class TotalStatus:
 
     @classmethod
     def refusal(
-        cls, misses: Sequence[Sequence[Miss]], median: float, upper: float
+        cls,
+        misses: Sequence[Sequence[Miss]],
+        ended: Sequence[PastTotal],
+        median: float,
+        upper: float,
     ) -> TotalStatus | None:
-        """Rules 1 and 2 of `judge` alone; None where there is an interval."""
+        """Rules 1 to 3 of `judge` alone, with all totals that have ended; None with an interval."""
         if misses and misses[0][0].is_far:
             return cls("refused", _told(misses[0]))
+        if ended and not any(total.actual > 0 for total in ended):
+            return cls("refused", f"none of the {len(ended)} totals tested came to anything")
         if upper > WIDEST_RATIO * median > 0:
             return cls("refused", f"the upper end is {upper / median:,.0f} times the median")
         return None

@@ -181,6 +181,17 @@ def test_an_interval_that_says_nothing_is_refused_but_an_empty_shop_is_not():
     assert not TotalStatus.judge(totals, MONTH, 90, draws, 0.0, 1.0).is_refused
 
 
+def test_totals_that_never_came_to_anything_are_refused_until_one_does():
+    draws = drawn(size=0.5)
+    nothing = past((0, 30, 0, 0.5), (30, 30, 0, 0.5), (0, 60, 0, 0.9))
+    for horizon in (MONTH, 365):
+        found = TotalStatus.judge(nothing, horizon, 60, draws, 0.5, 0.8)
+        assert found == TotalStatus("refused", "none of the 3 totals tested came to anything")
+    assert TotalStatus.judge(nothing, MONTH, 29, draws, 0.5, 0.8).status == "extrapolated"
+    first = [*nothing, PastTotal(60, MONTH, 0.6, 0.5)]
+    assert TotalStatus.judge(first, MONTH, 90, draws, 0.5, 0.8).status == "uncalibrated"
+
+
 def test_status_follows_the_past_intervals_of_the_very_horizon():
     steady, draws = [0.06, -0.05, 0.02, -0.08, 0.05, 0.0, -0.03, 0.07, -0.04], drawn()
     assert judged(months(steady), 300, draws).status == "calibrated"
