@@ -14,15 +14,16 @@ import pandas as pd
 
 from dagster_project.backtest_origins import Origin
 from dagster_project.backtest_outcomes import KnownLedger
-from dagster_project.lifetime_value_statistics import PURCHASE_GROUPS
+from dagster_project.lifetime_value_statistics import purchase_groups
 from dagster_project.warehouse import Warehouse
 from models_py import posterior
-from models_py.lifetime_value import LifetimeValue, Sampling, purchases, score
+from models_py.lifetime_value import LifetimeValue, Sampling, score
 from models_py.lifetime_value import backtest as bt
 from models_py.lifetime_value.measures import better_by
+from models_py.lifetime_value.purchase_fit import fit_purchases
 from models_py.lifetime_value.scores import SIGNIFICANCE
 
-PURCHASE_PARAMETERS = ("r", "alpha", "a", "b", "s", "beta")
+PURCHASE_PARAMETERS = ("r", "alpha", "a", "b", "s", "beta", "rate_effect", "dropout_effect")
 MAX_SELECTION_ORIGINS = 2
 # Pareto/NBD takes twenty times the time of the others: 5 s of processor time for 1,500 rows, 51 s
 # for 10,000. Beyond this it is compared with nothing, because nobody could afford its fits.
@@ -118,14 +119,23 @@ def select(in_force: str, gains: dict[str, list[np.ndarray]]) -> str:
 def _of_family(
     warehouse: Warehouse, family: str, model: LifetimeValue, day: dt.date
 ) -> LifetimeValue | None:
-    """Purchases of another family fitted at an origin, spend as in force; None when unhealthy, and
-    when the family costs too much for a shop of this size.
+    """Purchases of another family fitted at an origin; spend, clock and terms as in force.
+
+    None when unhealthy, and when the family costs too much for a shop of this size.
     """
-    groups = warehouse.frame(PURCHASE_GROUPS, [day])
+    groups = warehouse.frame(purchase_groups(None, model.covariates), [day])
     if family in COSTLY and len(groups) > MOST_GROUPS:
         return None
-    count = len(model.draws_)
-    draws, health = purchases.fit(groups, family, Sampling(), count, model.random_state)
+    draws, health = fit_purchases(
+        groups,
+        family,
+        Sampling(),
+        len(model.draws_),
+        model.random_state,
+        model.clock_,
+        day,
+        model.design_,
+    )
     if posterior.failed_gates(health):
         return None
     other = copy.copy(model)

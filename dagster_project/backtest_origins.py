@@ -13,6 +13,7 @@ import pandas as pd
 
 from dagster_project import backtesting
 from dagster_project.backtest_outcomes import KnownLedger
+from dagster_project.feature_catalogue import STATIC_ATTRIBUTES
 from dagster_project.warehouse import Warehouse
 from models_py.lifetime_value import LifetimeValue
 from models_py.lifetime_value import backtest as bt
@@ -31,7 +32,7 @@ class Origin:
 
     @classmethod
     def read(cls, warehouse: Warehouse, day: dt.date) -> Origin:
-        everyone = warehouse.frame(backtesting.batch_sql(day))
+        everyone = warehouse.frame(backtesting.batch_sql(day, static_attributes(warehouse)))
         chosen = bt.keyed_sample(everyone["customer_id"])
         stages = warehouse.frame(
             "select customer_id, stage from predictions.customer_lifecycle "
@@ -52,6 +53,17 @@ class Origin:
 
     def _scored(self, found: pd.DataFrame) -> pd.DataFrame:
         return found[found["customer_id"].isin(self.batch["customer_id"])]
+
+
+def static_attributes(warehouse: Warehouse) -> list[str]:
+    """Those that the features have: fits of several dates are compared on one batch, and each may
+    have other covariates.
+    """
+    found = warehouse.frame(
+        "select column_name from information_schema.columns where table_schema = 'marts' "
+        "and table_name = 'fct_customer_features'"
+    )
+    return [name for name in STATIC_ATTRIBUTES if name in set(found["column_name"])]
 
 
 def features_of(warehouse: Warehouse, origin: Origin) -> pd.DataFrame:

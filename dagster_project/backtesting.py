@@ -28,10 +28,14 @@ BATCH_COLUMNS = (
 )
 
 
-def batch_sql(as_of_date: dt.date) -> str:
-    """Customers to predict at a date, in the fixed order that makes slices repeatable."""
+def batch_sql(as_of_date: dt.date, covariates: Sequence[str] = ()) -> str:
+    """Customers to predict at a date, in the fixed order that makes slices repeatable.
+
+    With the `covariates` of the model; pools are there in any case.
+    """
+    added = "".join(f", {name}" for name in covariates if name not in POOLS)
     return (
-        f"select {BATCH_COLUMNS} from marts.fct_customer_features "
+        f"select {BATCH_COLUMNS}{added} from marts.fct_customer_features "
         f"where as_of_date = date '{as_of_date}' and purchase_days_count > 0 order by customer_id"
     )
 

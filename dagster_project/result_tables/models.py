@@ -40,6 +40,7 @@ MODEL_VERSIONS = ResultTable(
         ("net_factor", "DOUBLE", "What refunds still to come leave of amounts; NULL when unknown."),
         ("margin_rate", "DOUBLE", "Margin per net revenue of the base; NULL without costs."),
         ("margin_rate_sd", "DOUBLE", "Its standard error."),
+        ("season", "VARCHAR", "clock or calendar: what purchase times are measured on, and why."),
         ("settings", "VARCHAR", "Settings as JSON."),
         ("input_fingerprint", "VARCHAR", "Hash of data, settings and code that made it."),
         ("data_hash", "VARCHAR", "Hash of the data alone: of what its features were built from."),

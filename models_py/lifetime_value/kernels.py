@@ -13,17 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from models_py.lifetime_value import keyed_random
+from models_py.lifetime_value import expectations, keyed_random
+from models_py.lifetime_value.expectations import (
+    MBG_NBD,
+    PARETO_NBD,
+    alive_probability,
+    expect,
+    mean_discount,
+)
 from models_py.lifetime_value.keyed_random import compiled
 from models_py.order_statistics import kept
 
-MBG_NBD, BG_NBD, PARETO_NBD = 0, 1, 2
 # Streams of one customer and draw. From _STEPS on there are four for every horizon: orders, amounts
 # and two for the time of the last order.
 _LUCK, _LEAVING, _STAYING, _LEVEL, _RATE, _STEPS = range(6)
-_NODES, _WEIGHTS = (values / 2.0 for values in np.polynomial.legendre.leggauss(24))
-_NODES = _NODES + 0.5
-_CUT = 45.0  # an integrand that has fallen by e^-45 adds nothing
 _NEGLIGIBLE = 1e-9  # chance of being alive: such a draw counts as gone
 # Revenue draws are rounded to 1/1024 of a currency unit, so that sums of them are exact in float64
 # up to 8.8e12 and totals do not depend on how customers are cut into batches.
@@ -34,92 +37,6 @@ uniform, words = keyed_random.uniform, keyed_random.words
 
 
 @compiled
-def alive_probability(family, x, t_x, tenure, p0, p1, p2, p3):  # type: ignore[no-untyped-def]
-    """P(still a customer at T) given the history and parameters, times in weeks.
-
-    MBG/NBD and BG/NBD: 1 / (1 + a / (b + n - 1) ((alpha + T) / (alpha + t_x))^(r + x)) with n
-    chances to leave so far. Pareto/NBD: 1 / (1 + s ratio of the integral over tau from t_x to T of
-    (alpha + tau)^-(r + x) (beta + tau)^-(s + 1) to (alpha + T)^-(r + x) (beta + T)^-s), over u =
-    ln((m + tau) / (m + t_x)), m the smaller of alpha and beta (`pareto_nbd.log_gone_to_alive`).
-    """
-    shape = p0 + x
-    span = math.log((p1 + tenure) / (p1 + t_x))
-    if family != PARETO_NBD:
-        chances = x + 1.0 if family == MBG_NBD else x
-        if chances == 0.0:
-            return 1.0
-        return 1.0 / (1.0 + p2 / (p3 + chances - 1.0) * math.exp(shape * span))
-    if tenure <= t_x:
-        return 1.0
-    near, far = min(p1, p3), max(p1, p3)
-    slope, fall = (p2, shape) if p3 < p1 else (shape - 1.0, p2 + 1.0)
-    depth = (p1 + t_x) * math.expm1(_CUT / max(shape - 1.0, 0.1))
-    reach = math.log1p(min(tenure - t_x, depth) / (near + t_x))
-    steps, integral = (near + t_x) / (far + t_x), 0.0
-    for node in range(len(_NODES)):
-        u = reach * _NODES[node]
-        integral += _WEIGHTS[node] * math.exp(-slope * u - fall * math.log1p(steps * math.expm1(u)))
-    odds = math.exp(shape * span + p2 * math.log((p3 + tenure) / (p3 + t_x)))
-    return 1.0 / (1.0 + p2 * (near + t_x) / (p3 + t_x) * reach * integral * odds)
-
-
-@compiled
-def expect(  # type: ignore[no-untyped-def]
-    family, x, tenure, p0, p1, p2, p3, dropout, grid, orders, density, bought
-):
-    """Expected orders, their density per week and P(an order) of a customer who is there at T.
-
-    Written into `orders`, `density`, `bought`, one number per time of `grid` (weeks after T, the
-    first 0). MBG/NBD and BG/NBD given the dropout probability, Pareto/NBD given parameters only:
-    what can be integrated is not simulated, since 400 draws of a rate leave 7 % of noise in the
-    mean of a one-time buyer. P(an order) in Pareto/NBD takes the chance to stay as linear between
-    times of `grid`.
-    """
-    shape, rate = p0 + x, p1 + tenure
-    orders[0], bought[0], density[0] = 0.0, 0.0, shape / rate
-    silent_before, stays_before = 1.0, 1.0
-    for i in range(1, len(grid)):
-        step = math.log1p(grid[i] / rate)
-        silent = math.exp(-shape * step)
-        if family != PARETO_NBD:
-            left = dropout * grid[i] / rate
-            gone = -math.expm1(-shape * math.log1p(left))
-            orders[i] = gone / dropout
-            density[i] = shape / rate * (1.0 - gone) / (1.0 + left)
-            bought[i] = 1.0 - silent
-            continue
-        log_stays = -math.log1p(grid[i] / (p3 + tenure))  # per unit of s
-        stays = math.exp(p2 * log_stays)
-        if abs(p2 - 1.0) > 1e-7:
-            reached = -math.expm1((p2 - 1.0) * log_stays) / (p2 - 1.0)
-        else:
-            reached = -log_stays
-        orders[i] = shape / rate * (p3 + tenure) * reached
-        density[i] = shape / rate * stays
-        # Integral over the step of (linear chance to stay) x (density of the first order).
-        width = grid[i] - grid[i - 1]
-        if abs(shape - 1.0) > 1e-7:
-            area = ((rate + grid[i - 1]) * silent_before - (rate + grid[i]) * silent) / (
-                shape - 1.0
-            )
-        else:
-            area = rate * (step - math.log1p(grid[i - 1] / rate))
-        late = max(area - width * silent, 0.0) / width
-        gain = (silent_before - silent) * stays_before - (stays_before - stays) * late
-        bought[i] = bought[i - 1] + gain
-        silent_before, stays_before = silent, stays
-
-
-@compiled
-def mean_discount(force, start, end):  # type: ignore[no-untyped-def]
-    """Mean of e^(-force t) over `start` to `end`."""
-    width = force * (end - start)
-    if width < 1e-12:
-        return math.exp(-force * start)
-    return -math.exp(-force * start) * math.expm1(-width) / width
-
-
-@compiled
 def simulate_path(  # type: ignore[no-untyped-def]
     family, key, seed, draw, rate, first, last, shape, nu, time, orders, revenue, present
 ):
@@ -127,12 +44,15 @@ def simulate_path(  # type: ignore[no-untyped-def]
 
     Later orders are Poisson over the part of a step in which the customer stays, and cease with
     number `last` (MBG/NBD, BG/NBD) or at time `last` in weeks (Pareto/NBD). Money is discounted at
-    the mean factor of the time its orders are spread over.
+    the mean factor of the time its orders are spread over, by the calendar, which runs evenly
+    within a step.
     """
-    weeks, evenly, force = time
-    bought, money, discounted, start = 0.0, 0.0, 0.0, 0.0
+    weeks, calendar, evenly, force = time
+    bought, money, discounted, start, day = 0.0, 0.0, 0.0, 0.0, 0.0
     for h in range(len(weeks)):
         end = weeks[h]
+        since, day = day, calendar[h]
+        pace = (day - since) / (end - start)
         stream = _STEPS + 4 * h
         count, factor = 0.0, 0.0
         if first >= end:
@@ -144,15 +64,16 @@ def simulate_path(  # type: ignore[no-untyped-def]
             stop = min(end, last)
             if stop > begin:
                 count = comes + poisson(key, seed, stream, draw, rate * (stop - begin))
-                factor = evenly[h] if stop == end else mean_discount(force, start, stop)
+                until = since + (stop - start) * pace
+                factor = evenly[h] if stop == end else mean_discount(force, since, until)
         elif bought < last:
             count = comes + poisson(key, seed, stream, draw, rate * (end - begin))
             left = last - bought
             if count > left:
                 # The last order is the left-th of `count` uniform times.
                 share = beta(key, seed, stream + 2, draw, left, count - left + 1.0)
-                final = start + (end - start) * share
-                early = mean_discount(force, start, final)
+                final = since + (day - since) * share
+                early = mean_discount(force, since, final)
                 factor = ((left - 1.0) * early + math.exp(-force * final)) / left
                 count = left
             else:
@@ -170,7 +91,7 @@ def simulate_path(  # type: ignore[no-untyped-def]
 @compiled
 def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_customer):  # type: ignore[no-untyped-def]
     keys, x, t_x, tenure, first, repeat, place = known
-    grid, at, force = time
+    grid, at, calendar, force = time
     orders, revenue, present = paths
     order_value, waiting = by_draw
     orders_mean, revenue_mean, present_mean, bought_mean = means
@@ -179,9 +100,9 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
     weeks, evenly, slope = np.empty(horizons), np.empty(horizons), np.empty(horizons)
     for h in range(horizons):
         weeks[h] = grid[at[h]]
-        before = 0.0 if h == 0 else grid[at[h - 1]]
-        evenly[h] = mean_discount(force, before, weeks[h])
-        slope[h] = force * (weeks[h] - before) / 6.0
+        before = 0.0 if h == 0 else calendar[h - 1]
+        evenly[h] = mean_discount(force, before, calendar[h])
+        slope[h] = force * (calendar[h] - before) / 6.0
     expected, density, bought = np.empty(times), np.empty(times), np.empty(times)
     for i in range(len(x)):
         key, own = keys[i], place[i]
@@ -244,7 +165,8 @@ def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_c
                 last = max(math.ceil(last), 1.0)
             rate = gamma(key, seed, _RATE, d, shape + 1.0) / (rate + next_order)
             simulate_path(
-                family, key, seed, d, rate, next_order, last, p, nu, (weeks, evenly, force),
+                family, key, seed, d, rate, next_order, last, p, nu,
+                (weeks, calendar, evenly, force),
                 orders[i, :, d], revenue[i, :, d], present[i, :, d],
             )  # fmt: skip
         for h in range(horizons):
@@ -276,7 +198,9 @@ def _build(blocks: int) -> Callable[..., None]:
 
 
 simulate_customers: Callable[..., None] = _build(
-    zlib.crc32(Path(keyed_random.__file__).read_bytes())
+    zlib.crc32(
+        b"".join(Path(str(part.__file__)).read_bytes() for part in (expectations, keyed_random))
+    )
 )
 """Fill the arrays of `predictive.Futures` for some customers, one by one.
 
@@ -291,8 +215,8 @@ parameters : (set, 9, draw)
     r, alpha, a and b or s and beta, p, q, v, kappa (NaN: first orders do not count), factor on
     money.
 time : tuple
-    Weeks after T (time,), from 0 on; places of horizons therein (horizon,); force of discounting
-    per week.
+    Weeks after T (time,), from 0 on; places of horizons therein (horizon,); weeks after T on the
+    calendar, by which money is discounted (horizon,); force of discounting per week.
 paths, by_draw, means, by_customer : tuples of arrays
     Written: orders, revenue, present value (customer, horizon, draw); order value and weeks to the
     next order (customer, draw); means of orders, revenue, present value and P(an order) (customer,

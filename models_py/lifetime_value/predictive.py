@@ -117,6 +117,7 @@ def simulate(
     annual_discount_rate: float,
     purchase_model: str,
     random_state: int,
+    operational_weeks: np.ndarray | None = None,
 ) -> Futures:
     """Draw each customer's future once per parameter draw.
 
@@ -128,6 +129,10 @@ def simulate(
     rate nu is Gamma(q + p n, v + S) and the sum of m orders Gamma(p m) / nu, rounded to 1/1024.
     Days count as they are (days / 7), and money is discounted continuously by (1 + rate)^(-days /
     365).
+
+    Where customers live by a clock that runs faster in busy weeks (`seasonality`), histories and
+    `operational_weeks` are in its weeks. Orders then come by that clock and money is discounted by
+    the calendar, both running evenly between one horizon and the next.
 
     Random numbers are Philox words keyed by customer and seed, with draw and purpose as counter: a
     customer has the same ones in every batch, order of rows, thread and on every date.
@@ -145,14 +150,31 @@ def simulate(
     annual_discount_rate : float
     purchase_model : {"mbg_nbd", "bg_nbd", "pareto_nbd"}
     random_state : int
+    operational_weeks : ndarray (horizon,), optional
+        Weeks of the customers' clock from the as-of date to each horizon, ascending from above 0;
+        those of the calendar without. ``waiting_days`` are days of that clock, which alone knows on
+        which date they end.
 
     Returns
     -------
     Futures
+
+    Raises
+    ------
+    ValueError
+        For operational weeks that do not ascend, or are not one for each horizon.
     """
     from models_py.lifetime_value import kernels
 
-    weeks = np.asarray(horizons_days, dtype="float64") / DAYS_PER_WEEK
+    calendar = np.asarray(horizons_days, dtype="float64") / DAYS_PER_WEEK
+    weeks = calendar
+    if operational_weeks is not None:
+        weeks = np.asarray(operational_weeks, dtype="float64")
+        if weeks.shape != calendar.shape or not (np.diff(weeks, prepend=0.0) > 0).all():
+            raise ValueError(
+                f"operational_weeks must be positive and ascending, one for each of "
+                f"{len(calendar)} horizons, got {weeks.tolist()}."
+            )
     grid = np.concatenate([[0.0], weeks])
     if purchase_model == "pareto_nbd":
         grid = _refined(weeks)
@@ -172,6 +194,7 @@ def simulate(
         (
             grid,
             np.searchsorted(grid, weeks),
+            calendar,
             np.log1p(annual_discount_rate) / 365.0 * DAYS_PER_WEEK,
         ),
         (orders, revenue, present_value),

@@ -6,7 +6,7 @@ Add here the priors of a new part of the model. What a prior means is said besid
 
 from __future__ import annotations
 
-from models_py.lifetime_value import pooling, purchases, spend
+from models_py.lifetime_value import covariates, pooling, purchases, spend
 from models_py.lifetime_value.value import LifetimeValue
 
 Prior = tuple[str, float, float]
@@ -31,6 +31,8 @@ def stated_priors(model: LifetimeValue) -> dict[str, dict[str, Prior]]:
         offsets = {scale.replace("_scale", "_offset"): scale for scale in pooling.SCALES}
         bought |= pooling.PRIORS
         bought |= {offset: (f"normal, times {of}", 0.0, 1.0) for offset, of in offsets.items()}
+    effects = [name for name in map(str, draws) if name.partition("[")[0] in covariates.EFFECTS]
+    bought |= dict.fromkeys(sorted(effects), covariates.EFFECT_PRIOR)
     spent = dict(spend.model_with_levels(spend.level_classes(dict(draws))).priors)
     if "kappa" not in draws:
         del spent["log_kappa"]

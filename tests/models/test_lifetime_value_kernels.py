@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 from scipy import integrate, special, stats
 
-from models_py.lifetime_value import kernels, keyed_random, pareto_nbd, predictive
+from models_py.lifetime_value import expectations, keyed_random, pareto_nbd, predictive
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.order_statistics import kept
 
@@ -46,14 +46,16 @@ UNIFORM, GAMMA, BETA, POISSON = range(4)
 COUNT = 20_000
 
 
-def futures(family: str, history: dict, draws: int, rate: float = 0.1, days=(30, 90, 180, 365)):
+def futures(
+    family: str, history: dict, draws: int, rate: float = 0.1, days=(30, 90, 180, 365), weeks=None
+):
     frame = pd.DataFrame([FAMILIES[family] | SPEND] * draws)
     size = len(history["x"])
     known = {name: np.asarray(values, dtype="float64") for name, values in history.items()}
     money = {"first": np.full(size, 20.0), "repeat": 22.5 * known["x"]}
     names = np.array([f"c_{number}" for number in range(size)], dtype=object)
     given = Histories(customer_id=names, **known, **money)
-    return simulate(given, frame, np.array(days), rate, family, 11)
+    return simulate(given, frame, np.array(days), rate, family, 11, weeks)
 
 
 def test_random_words_are_those_of_numpys_philox():
@@ -137,7 +139,7 @@ SHORT_LIVES = [
 
 @pytest.mark.parametrize(("history", "parameters", "exact"), SHORT_LIVES)
 def test_alive_in_pareto_nbd_where_lives_are_short(history, parameters, exact):
-    found = kernels.alive_probability(kernels.PARETO_NBD, *history, *parameters)
+    found = expectations.alive_probability(expectations.PARETO_NBD, *history, *parameters)
     assert found == pytest.approx(exact, abs=6e-5)
     data = {name: np.array([value]) for name, value in zip(("x", "t_x", "T"), history, strict=True)}
     assert found == pytest.approx(pareto_nbd.alive_probability(data, *parameters)[0], rel=1e-10)
@@ -166,7 +168,9 @@ def test_alive_in_pareto_nbd_agrees_with_adaptive_quadrature(history, parameters
         )
 
     ratio = s * integrate.quad(integrand, t_x, tenure, limit=500, points=[t_x + 0.01, t_x + 0.1])[0]
-    found = kernels.alive_probability(kernels.PARETO_NBD, x, t_x, tenure, r, alpha, s, beta)
+    found = expectations.alive_probability(
+        expectations.PARETO_NBD, x, t_x, tenure, r, alpha, s, beta
+    )
     assert found == pytest.approx(1.0 / (1.0 + ratio), rel=1e-6)
 
 
@@ -251,6 +255,39 @@ def test_money_is_discounted_at_the_time_it_comes_in(family):
         )
         simulated = found.present_value[i, -1].sum() / found.revenue[i, -1].sum()
         assert simulated == pytest.approx(exact, abs=0.003)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_orders_follow_the_customers_clock_and_discounts_the_calendar(family):
+    history = {"x": [6.0, 1.0], "t_x": [20.0, 2.0], "T": [21.0, 2.0]}
+    # A busy first month: its 30 days count for 60, and the next 335 for 305.
+    busy = np.array([60.0, 365.0]) / 7.0
+    found = futures(family, history, 20_000, 0.5, (30, 365), busy)
+    same = futures(family, history, 20_000, 0.5, (60, 365))
+    for name in ("orders", "revenue", "orders_mean", "revenue_mean", "purchase_probability"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(same, name))
+    # Order times of the clock, laid on the calendar: day 20 of the busy month is day 10.
+    random = np.random.default_rng(9)
+    at, force = FAMILIES[family], np.log(1.5) / 365
+    times = np.linspace(0.0, 365.0, 3651)
+    days = np.interp(times, [0.0, 60.0, 365.0], [0.0, 30.0, 365.0])
+    for i, (x, tenure) in enumerate(zip(history["x"], history["T"], strict=True)):
+        rate = random.gamma(at["r"] + x, 1 / (at["alpha"] + tenure), 4000) / 7
+        if family == "pareto_nbd":
+            hazard = random.gamma(at["s"], 1 / (at["beta"] + tenure), 4000) / 7
+        else:
+            hazard = rate * random.beta(at["a"], at["b"] + x + (family == "mbg_nbd"), 4000)
+        intensity = np.mean(rate[:, None] * np.exp(-hazard[:, None] * times), axis=0)
+        exact = np.sum(intensity * np.exp(-force * days)) / np.sum(intensity)
+        ratio = found.present_value_mean[i, -1] / found.revenue_mean[i, -1]
+        assert ratio == pytest.approx(exact, abs=0.003)
+        simulated = found.present_value[i, -1].sum() / found.revenue[i, -1].sum()
+        assert simulated == pytest.approx(exact, abs=0.005)
+    slower = futures(family, history, 400, 0.1, (30, 365), np.array([30.0, 365.0]) / 14.0)
+    plain = futures(family, history, 400, 0.1, (30, 365))
+    np.testing.assert_array_equal(slower.waiting_days, plain.waiting_days)  # by their own clock
+    with pytest.raises(ValueError, match="operational_weeks must be positive and ascending"):
+        futures(family, history, 2, 0.1, (30, 365), np.array([50.0, 40.0]))
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
