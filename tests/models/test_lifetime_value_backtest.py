@@ -112,6 +112,23 @@ def test_pit_of_a_customer_does_not_depend_on_the_order_of_rows(shop):
     )
 
 
+def test_a_customer_has_another_lot_at_every_origin(shop):
+    """Windows that share their lots agree with each other by construction."""
+    features, outcomes = shop
+    there, here = (
+        evaluate(true_model(), features.head(1500), outcomes, day)
+        for day in (AS_OF, AS_OF + dt.timedelta(days=30))
+    )
+    silent = (here["realised_orders"] == 0) & (here["horizon_days"] == 30)
+    # The PIT of a silent customer is the lot times P(no order).
+    lots = [
+        (rows["orders_pit"] / (1.0 - rows["purchase_probability"]))[silent]
+        for rows in (there, here)
+    ]
+    assert silent.sum() > 500
+    assert abs(np.corrcoef(lots[0], lots[1])[0, 1]) < 0.1
+
+
 def test_customers_without_an_outcome_row_count_as_silent(shop):
     features, outcomes = shop
     sparse = outcomes[outcomes["realised_orders_count"] > 0]
