@@ -204,7 +204,7 @@ class LifetimeValueSettings(Settings):
         tuple[Literal["mbg_nbd", "bg_nbd", "pareto_nbd"], ...],
         Field(min_length=1),
         AfterValidator(distinct),
-    ] = ("mbg_nbd", "bg_nbd")
+    ] = ("mbg_nbd", "bg_nbd", "pareto_nbd")
     pool_by: Literal["acquisition_channel", "acquisition_quarter"] | None = None
     covariates: StaticAttributes = ()
     seasonality: Seasonality = "auto"

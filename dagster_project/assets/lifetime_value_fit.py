@@ -148,7 +148,7 @@ def lifetime_value_draws(
     request = json.loads((folder / "request.json").read_text())
     if not request["is_due"]:
         return dg.MaterializeResult(metadata={"unchanged": True})
-    from models_py.lifetime_value import LifetimeValue, Sampling
+    from models_py.lifetime_value import LifetimeValue, Sampling, stated_priors
 
     settings = config.lifetime_value
     clock, season = _clock(folder, settings.seasonality)
@@ -173,6 +173,7 @@ def lifetime_value_draws(
     draws.to_parquet(folder / "draws.parquet")
     (folder / "diagnostics.json").write_text(json.dumps(model.diagnostics_))
     (folder / "season.txt").write_text(season)
+    (folder / "priors.json").write_text(json.dumps(stated_priors(model)))
     picture = dg.MetadataValue.md(posterior_picture(draws))
     return dg.MaterializeResult(
         metadata={
@@ -244,8 +245,6 @@ def lifetime_value_version(
     diagnostics: dict[str, float] = {}
     with clientela.warehouse() as warehouse:
         if request["is_due"]:
-            from models_py.lifetime_value import stated_priors
-
             by_model = json.loads((folder / "diagnostics.json").read_text())
             diagnostics, problems = worst(by_model), failed_gates(by_model, config)
             sizes = {k: request[k] for k in ("customers_count", "groups_count")}
@@ -265,7 +264,7 @@ def lifetime_value_version(
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
-                stated_priors(request["purchase_model"], draws),
+                json.loads((folder / "priors.json").read_text()),
             )
             version = store(warehouse, fit)
         else:

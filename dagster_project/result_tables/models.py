@@ -19,10 +19,10 @@ MODEL_VERSIONS = ResultTable(
         (
             "status",
             "VARCHAR",
-            "promoted, rejected by a gate, superseded by a later fit on the same day, or "
-            "rolled_back, which is for good.",
+            "promoted, rejected by a gate or a backtest, superseded by a later fit on the same "
+            "day, or rolled_back, which is for good.",
         ),
-        ("rejected_because", "VARCHAR", "Gate that failed, with its number; why it went back."),
+        ("rejected_because", "VARCHAR", "What failed, with its number; why it went back."),
         ("customers_count", "BIGINT", "Customers in the training rows."),
         ("groups_count", "BIGINT", "Rows of sufficient statistics the sampler saw."),
         ("inference", "VARCHAR", "Per model part: importance (weights) or nuts (chains)."),
@@ -46,6 +46,7 @@ MODEL_VERSIONS = ResultTable(
         ("data_hash", "VARCHAR", "Hash of the data alone: of what its features were built from."),
         ("code_hash", "VARCHAR", "Hash of the code and of the versions of what computes."),
         ("priors", "VARCHAR", "Priors as JSON: part, number, [kind, location, scale]."),
+        ("superseded_by", "VARCHAR", "The fit of the same day that serves in its place."),
     ),
 )
 
