@@ -28,10 +28,9 @@ from models_py.lifetime_value.results import (
 )
 from models_py.lifetime_value.sampler import Sampling
 
-# Customers simulated at a time. A prediction of the whole batch holds the draws of two such chunks
-# only, small enough to stay in the processor's cache.
+# Customers simulated at a time; a prediction of the whole batch holds the draws of two such chunks.
 _CHUNK_CUSTOMERS = 500
-_CHUNK_SUMMARISED = 64
+_CHUNK_SUMMARISED = 128
 
 
 class LifetimeValue:
@@ -243,23 +242,20 @@ class LifetimeValue:
                 summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
             return summary
 
-        summaries, totals = self._summarised(self._read(batch, as_of_date), summary_of)
+        summary, totals = self._summarised(self._read(batch, as_of_date), summary_of)
         horizons = np.asarray(self.horizons_days)
-        return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
+        return to_table(batch, as_of_date, horizons, summary, interval_status), totals
 
     def _summarised(
         self,
         histories: Histories,
         summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
-    ) -> tuple[list[dict[str, np.ndarray]], Totals]:
-        """Simulate in chunks on all processors, keeping summaries in order and summed draws only.
-
-        Compiled code does not hold Python's lock, so threads are enough. Sums are exact, so that it
-        does not matter how many there are.
-        """
+    ) -> tuple[dict[str, np.ndarray], Totals]:
+        """Simulate in chunks, on all processors: compiled code does not hold Python's lock."""
+        together, order = histories.by_state()
 
         def work(start: int) -> tuple[dict[str, np.ndarray], Totals]:
-            part = histories.part(start, start + _CHUNK_SUMMARISED)
+            part = together.part(start, start + _CHUNK_SUMMARISED)
             futures = self._futures(part)
             if "margin_rate" in self.draws_:
                 futures = margins.with_margin(futures, part, self.draws_, self.random_state)
@@ -273,7 +269,9 @@ class LifetimeValue:
             for summary, sums in pool.map(work, starts):
                 totals = totals + sums
                 summaries.append(summary)
-        return summaries, totals
+        joined = {name: np.concatenate([part[name] for part in summaries]) for name in first}
+        back = np.argsort(order)
+        return {name: values[back] for name, values in joined.items()}, totals
 
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
