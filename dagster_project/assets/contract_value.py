@@ -37,6 +37,7 @@ CODE = (
     "models_py.lifetime_value.billing",
     "models_py.lifetime_value.customer_keys",
     "models_py.approximation",
+    "models_py.threads",
     "models_py.posterior",
     "models_py.frames",
     __name__,

@@ -39,6 +39,7 @@ CODE = (
     "models_py.lifetime_value",
     "models_py.posterior",
     "models_py.approximation",
+    "models_py.threads",
     "models_py.frames",
     "dagster_project.lifetime_value_statistics",
     __name__,

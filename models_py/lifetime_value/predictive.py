@@ -6,7 +6,6 @@ Fitting belongs in `purchases` and `spend`, tables of results in `value`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,10 +227,3 @@ def _refined(weeks: np.ndarray) -> np.ndarray:
         parts.append(np.linspace(start, end, steps + 1)[1:])
         start = end
     return np.concatenate(parts)
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 from models_py import posterior
 from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
 from models_py.lifetime_value.parameters import from_rows, pooled_by, to_rows
-from models_py.lifetime_value.predictive import Futures, Histories, processors, simulate
+from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
@@ -27,6 +26,7 @@ from models_py.lifetime_value.results import (
     to_table,
 )
 from models_py.lifetime_value.sampler import Sampling
+from models_py.threads import in_order
 
 # Customers simulated at a time; a prediction of the whole batch holds the draws of two such chunks.
 _CHUNK_CUSTOMERS = 500
@@ -265,10 +265,9 @@ class LifetimeValue:
         first, totals = work(0)
         summaries = [first]
         starts = range(_CHUNK_SUMMARISED, len(histories.x), _CHUNK_SUMMARISED)
-        with ThreadPoolExecutor(processors()) as pool:
-            for summary, sums in pool.map(work, starts):
-                totals = totals + sums
-                summaries.append(summary)
+        for summary, sums in in_order(work, starts):
+            totals = totals + sums
+            summaries.append(summary)
         joined = {name: np.concatenate([part[name] for part in summaries]) for name in first}
         back = np.argsort(order)
         return {name: values[back] for name, values in joined.items()}, totals
