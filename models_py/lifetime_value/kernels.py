@@ -169,7 +169,7 @@ def _simulate(family, seed, known, parameters, dropouts, time, paths_of, by_draw
 
 
 def _build(blocks: int) -> Callable[..., None]:
-    """The whole, compiled once, in about 7 s, and kept.
+    """The whole, compiled once, in 20 s or more, and kept.
 
     `blocks` says which version of the building blocks is inside: numba itself looks at this file
     only.

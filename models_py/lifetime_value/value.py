@@ -15,6 +15,7 @@ import pandas as pd
 
 from models_py import posterior
 from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
+from models_py.lifetime_value.chunks import in_chunks
 from models_py.lifetime_value.parameters import from_rows, pooled_by, to_rows
 from models_py.lifetime_value.predictive import Futures, Histories, simulate
 from models_py.lifetime_value.recalibration import Recalibration
@@ -26,11 +27,8 @@ from models_py.lifetime_value.results import (
     to_table,
 )
 from models_py.lifetime_value.sampler import Sampling
-from models_py.threads import in_order
 
-# Customers simulated at a time; a prediction of the whole batch holds the draws of two such chunks.
-_CHUNK_CUSTOMERS = 500
-_CHUNK_SUMMARISED = 128
+_CHUNK_CUSTOMERS = 500  # simulated at a time, where draws are handed out
 
 
 class LifetimeValue:
@@ -251,26 +249,14 @@ class LifetimeValue:
         histories: Histories,
         summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
     ) -> tuple[dict[str, np.ndarray], Totals]:
-        """Simulate in chunks, on all processors: compiled code does not hold Python's lock."""
-        together, order = histories.by_state()
 
-        def work(start: int) -> tuple[dict[str, np.ndarray], Totals]:
-            part = together.part(start, start + _CHUNK_SUMMARISED)
+        def work(part: Histories) -> tuple[dict[str, np.ndarray], Totals]:
             futures = self._futures(part)
             if "margin_rate" in self.draws_:
                 futures = margins.with_margin(futures, part, self.draws_, self.random_state)
             return summary_of(futures, part), sum_customers(futures)
 
-        # The first chunk alone compiles, where nothing is kept, and names wrong settings plainly.
-        first, totals = work(0)
-        summaries = [first]
-        starts = range(_CHUNK_SUMMARISED, len(histories.x), _CHUNK_SUMMARISED)
-        for summary, sums in in_order(work, starts):
-            totals = totals + sums
-            summaries.append(summary)
-        joined = {name: np.concatenate([part[name] for part in summaries]) for name in first}
-        back = np.argsort(order)
-        return {name: values[back] for name, values in joined.items()}, totals
+        return in_chunks(histories, work)
 
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
