@@ -164,7 +164,7 @@ def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatc
         health = {"k_hat": 0.1, "ess_bulk_min": 1e3, "ess_tail_min": 1e3}
         return model.draws_[["r", "alpha", "a", "b"]], health
 
-    monkeypatch.setattr(backtest_families.purchases, "fit", fit)
+    monkeypatch.setattr(backtest_families, "fit_purchases", fit)
     for limit in (10_000, 100):
         monkeypatch.setattr(backtest_families, "MOST_GROUPS", limit)
         for family in ("bg_nbd", "pareto_nbd"):
