@@ -172,8 +172,8 @@ def lifetime_value_draws(
     draws = model.parameters_frame()
     draws.to_parquet(folder / "draws.parquet")
     (folder / "diagnostics.json").write_text(json.dumps(model.diagnostics_))
-    (folder / "season.txt").write_text(season)
     (folder / "priors.json").write_text(json.dumps(stated_priors(model)))
+    (folder / "season.txt").write_text(season)
     picture = dg.MetadataValue.md(posterior_picture(draws))
     return dg.MaterializeResult(
         metadata={

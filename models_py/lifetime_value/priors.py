@@ -1,7 +1,7 @@
 """The priors of a lifetime-value model as plain values, for the record of a fit.
 
 Add here the priors of a new part of the model. What a prior means is said beside its likelihood, in
-`purchases`, `pooling`, `covariates` and `spend`.
+`purchases`, `pooling` and `spend`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def stated_priors(model: LifetimeValue) -> dict[str, dict[str, Prior]]:
         offsets = {scale.replace("_scale", "_offset"): scale for scale in pooling.SCALES}
         bought |= pooling.PRIORS
         bought |= {offset: (f"normal, times {of}", 0.0, 1.0) for offset, of in offsets.items()}
-    effects = [name for name in draws if str(name).partition("[")[0] in covariates.EFFECTS]
-    bought |= {f"number of {effect}": covariates.EFFECT_PRIOR for effect in effects}
+    effects = [name for name in map(str, draws) if name.partition("[")[0] in covariates.EFFECTS]
+    bought |= dict.fromkeys(sorted(effects), covariates.EFFECT_PRIOR)
     spent = dict(spend.model_with_levels(spend.level_classes(dict(draws))).priors)
     if "kappa" not in draws:
         del spent["log_kappa"]

@@ -172,7 +172,7 @@ def test_a_fit_by_covariates_is_forecast_totalled_and_compared_by_them(shop):
         priors = warehouse.scalar(
             "select priors from models.model_versions where model_version_id = ?", [version]
         )
-        assert '"number of rate_effect[is_online_first=true]": ["normal", 0.0, 0.5]' in priors
+        assert '"rate_effect[is_online_first=true]": ["normal", 0.0, 0.5]' in priors
         model = load_model(warehouse, version, load_config())
         assert set(model.covariates) == set(columns)
         origin = Origin.read(warehouse, GROWN)
