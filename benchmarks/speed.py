@@ -55,6 +55,8 @@ def write_data(folder: Path, customers: int) -> tuple[Path, Path]:
 
 def fit(file: str) -> dict[str, Any]:
     """Group and draw from the posterior of BG/NBD."""
+    import arviz  # noqa: F401  # the peer has imported it as well before it starts
+
     frame = pd.read_parquet(file)
     start, cpu = time.perf_counter(), time.process_time()
     draws, health = purchases.fit(group_purchases(frame), "bg_nbd", Sampling(), 4000, 1)

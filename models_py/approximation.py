@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models_py import posterior
+from models_py.threads import in_order
 
 _DEGREES_OF_FREEDOM = 5.0
 _ADAPTING_ROUNDS = 8
@@ -38,7 +39,7 @@ def approximate(
     Parameters
     ----------
     log_density : callable
-        Of one parameter vector (parameter,).
+        Of one parameter vector (parameter,); called by several threads at a time.
     start : ndarray (parameter,)
     draws_count : int
     random_state : int
@@ -126,7 +127,7 @@ def _round(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proposals (proposal, parameter) and the logs of their weights (proposal,)."""
     points, log_proposal = _propose(centre, factor, count, generator)
-    log_weights = np.array([log_density(point) for point in points]) - log_proposal
+    log_weights = np.array(list(in_order(log_density, points))) - log_proposal
     possible = np.isfinite(log_weights)
     log_weights = np.where(possible, log_weights, np.min(log_weights[possible]) - 700.0)
     return points, log_weights - log_weights.max()

@@ -15,9 +15,6 @@ import pandas as pd
 
 QUANTILES: dict[str, float] = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
-# Selecting is about five times faster than sorting, but its machine code takes 0.1 s to load.
-_WORTH_COMPILING = 20_000
-
 GATES: dict[str, tuple[str, float]] = {
     "rhat_max": ("<=", 1.01),
     "ess_bulk_min": (">=", 400.0),
@@ -160,16 +157,7 @@ def quantiles(draws: np.ndarray, prefix: str, axis: int = 1) -> dict[str, np.nda
     """
     count = draws.shape[axis]
     ranks = [min(int(np.ceil(level * count)), count) - 1 for level in QUANTILES.values()]
-    found = None
-    if draws.size >= _WORTH_COMPILING and draws.dtype == np.float64 and len(set(ranks)) == 5:
-        from models_py.order_statistics import order_statistics
-
-        rows = np.moveaxis(draws, axis, -1)
-        flat = np.ascontiguousarray(rows).reshape(-1, count)
-        found = order_statistics(flat, np.array(ranks))
-    if found is None:
-        ordered = np.sort(draws, axis=axis)
-        levels = [np.take(ordered, rank, axis=axis) for rank in ranks]
-    else:
-        levels = [column.reshape(rows.shape[:-1]) for column in np.ascontiguousarray(found.T)]
+    # Rows of 400 are sorted in 1 us by NumPy's vector code, five of them selected in 10.
+    ordered = np.sort(draws, axis=axis)
+    levels = [np.take(ordered, rank, axis=axis) for rank in ranks]
     return {f"{prefix}_{name}": level for name, level in zip(QUANTILES, levels, strict=True)}

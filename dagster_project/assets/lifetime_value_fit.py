@@ -43,8 +43,8 @@ MODEL = "lifetime_value"
 CODE = (
     "models_py.lifetime_value",
     "models_py.posterior",
-    "models_py.order_statistics",
     "models_py.approximation",
+    "models_py.threads",
     "models_py.frames",
     "dagster_project.lifetime_value_statistics",
     __name__,

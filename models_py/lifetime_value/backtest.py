@@ -17,7 +17,7 @@ import pandas as pd
 
 from models_py.frames import LTV_OUTCOMES, require_columns, require_complete, to_float
 from models_py.lifetime_value import measures
-from models_py.lifetime_value.predictive import keyed_generator
+from models_py.lifetime_value.customer_keys import keyed_generator
 from models_py.lifetime_value.results import read_batch
 from models_py.lifetime_value.value import LifetimeValue
 

@@ -16,8 +16,8 @@ import pandas as pd
 from models_py import posterior
 from models_py.frames import CONTRACT_FEATURES, require_columns, require_complete, to_float
 from models_py.lifetime_value import billing, contracts
+from models_py.lifetime_value.customer_keys import keyed_generator
 from models_py.lifetime_value.parameters import melted, pivoted
-from models_py.lifetime_value.predictive import keyed_generator
 from models_py.lifetime_value.results import Totals
 
 MODEL = "shifted_beta_geometric"

@@ -1,224 +1,215 @@
-"""The futures of single customers in machine code: alive, expected, and one path for each draw.
+"""Futures of customers in machine code: states that customers share, then the draws of each.
 
 Add here what is computed for every customer and every draw; numba compiles it once and keeps it.
-What the numbers mean, and how they are called from frames, is in `predictive`.
+Formulas are in `expectations`, single paths in `paths`; what the numbers mean, and how they are
+called from frames, is in `predictive`.
 """
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from models_py.lifetime_value import expectations, keyed_random
-from models_py.lifetime_value.expectations import (
-    MBG_NBD,
-    PARETO_NBD,
-    alive_probability,
-    expect,
-    mean_discount,
-)
-from models_py.lifetime_value.keyed_random import compiled
-from models_py.order_statistics import kept
+from models_py.lifetime_value import elementary, expectations, keyed_random, late_orders, paths
+from models_py.lifetime_value.elementary import expm1
+from models_py.lifetime_value.expectations import MBG_NBD, PARETO_NBD, product_sum
+from models_py.lifetime_value.keyed_random import compiled, kept
+from models_py.lifetime_value.late_orders import LEVEL, LEVEL_AGAIN, LUCK
 
-# Streams of one customer and draw. From _STEPS on there are four for every horizon: orders, amounts
-# and two for the time of the last order.
-_LUCK, _LEAVING, _STAYING, _LEVEL, _RATE, _STEPS = range(6)
 _NEGLIGIBLE = 1e-9  # chance of being alive: such a draw counts as gone
-# Revenue draws are rounded to 1/1024 of a currency unit, so that sums of them are exact in float64
-# up to 8.8e12 and totals do not depend on how customers are cut into batches.
-_REVENUE_STEP = 1024.0
-
-beta, gamma, poisson = keyed_random.beta, keyed_random.gamma, keyed_random.poisson
-uniform, words = keyed_random.uniform, keyed_random.words
+_LN2 = 0.6931471805599453
 
 
 @compiled
-def simulate_path(  # type: ignore[no-untyped-def]
-    family, key, seed, draw, rate, first, last, shape, nu, time, orders, revenue, present
-):
-    """One future of a customer whose next order comes at `first`, cumulative at each of `weeks`.
+def _enter(family, x, tenure, at, dropout, time, state, waiting):  # type: ignore[no-untyped-def]
+    """Fill what all customers of equal x, T and parameters share.
 
-    Later orders are Poisson over the part of a step in which the customer stays, and cease with
-    number `last` (MBG/NBD, BG/NBD) or at time `last` in weeks (Pareto/NBD). Money is discounted at
-    the mean factor of the time its orders are spread over, by the calendar, which runs evenly
-    within a step.
+    `expected`, `density`, `bought` are those of `expectations.expect`; `gains` (horizon, draw)
+    become expected orders weighted by their discount, cumulative; `waiting` (draw,) the median
+    weeks to the next order.
     """
-    weeks, calendar, evenly, force = time
-    bought, money, discounted, start, day = 0.0, 0.0, 0.0, 0.0, 0.0
-    for h in range(len(weeks)):
-        end = weeks[h]
-        since, day = day, calendar[h]
-        pace = (day - since) / (end - start)
-        stream = _STEPS + 4 * h
-        count, factor = 0.0, 0.0
-        if first >= end:
-            start = end
-            continue
-        begin = max(start, first)
-        comes = 1.0 if first >= start else 0.0
-        if family == PARETO_NBD:
-            stop = min(end, last)
-            if stop > begin:
-                count = comes + poisson(key, seed, stream, draw, rate * (stop - begin))
-                until = since + (stop - start) * pace
-                factor = evenly[h] if stop == end else mean_discount(force, since, until)
-        elif bought < last:
-            count = comes + poisson(key, seed, stream, draw, rate * (end - begin))
-            left = last - bought
-            if count > left:
-                # The last order is the left-th of `count` uniform times.
-                share = beta(key, seed, stream + 2, draw, left, count - left + 1.0)
-                final = since + (day - since) * share
-                early = mean_discount(force, since, final)
-                factor = ((left - 1.0) * early + math.exp(-force * final)) / left
-                count = left
-            else:
-                factor = evenly[h]
-        if count > 0.0:
-            bought += count
-            drawn = gamma(key, seed, stream + 1, draw, shape * count) / nu
-            drawn = np.rint(drawn * _REVENUE_STEP) / _REVENUE_STEP
-            money += drawn
-            discounted += drawn * factor
-        orders[h], revenue[h], present[h] = bought, money, discounted
-        start = end
+    grid, at_horizon, calendar, force = time
+    expected, density, bought, gains, soonest = state
+    expectations.expect(family, x, tenure, at, dropout, grid, expected, density, bought)
+    before, place = 0.0, 0
+    for h in range(len(at_horizon)):
+        evenly = expectations.mean_discount(force, before, calendar[h])
+        slope = force * (calendar[h] - before) / 6.0
+        # Orders of a step lie earlier than evenly spread where their density falls.
+        early, late, into = density[place], density[at_horizon[h]], gains[h]
+        for d in range(len(into)):
+            tilt = (late[d] - early[d]) / (late[d] + early[d])
+            into[d] = evenly * (1.0 - slope * tilt)
+        done, so_far = expected[place], expected[at_horizon[h]]
+        for d in range(len(into)):
+            into[d] *= so_far[d] - done[d]
+        if h > 0:
+            for d in range(len(into)):
+                into[d] += gains[h - 1, d]
+        before, place = calendar[h], at_horizon[h]
+    # The chance that the next order, were nobody to leave before it, comes before the last horizon.
+    last = grid[len(grid) - 1]
+    for d in range(len(soonest)):
+        soonest[d] = elementary.log1p(last / (at[1, d] + tenure))
+    for d in range(len(soonest)):
+        soonest[d] = -expm1(-(at[0, d] + x) * soonest[d])
+    for d in range(len(soonest)):
+        waiting[d] = (at[1, d] + tenure) * expm1(_LN2 / (at[0, d] + x))
 
 
 @compiled
-def _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_customer):  # type: ignore[no-untyped-def]
-    keys, x, t_x, tenure, first, repeat, place = known
-    grid, at, calendar, force = time
-    orders, revenue, present = paths
+def _spend(x, first, repeat, at, shape, rate, value):  # type: ignore[no-untyped-def]
+    """Gamma(shape, rate) of the customer's spend level, and the mean order value, of each draw."""
+    p, q, v, weight, factor = at[4], at[5], at[6], at[7], at[8]
+    for d in range(len(shape)):
+        shape[d] = q[d] + p[d] * x
+    for d in range(len(rate)):
+        rate[d] = (v[d] + repeat + first * weight[d]) * factor[d]
+    for d in range(len(value)):
+        value[d] = p[d] * rate[d] / (shape[d] - 1.0)
+
+
+@compiled
+def _levels(key, seed, p, shape, rate, work, order_value):  # type: ignore[no-untyped-def]
+    """Draw each order value p / nu, nu ~ Gamma(shape, rate)."""
+    draws = len(order_value)
+    half = (draws + 3) // 4 * 2
+    left, right, luck = work[0, :half], work[1, :half], work[2:4]
+    for block in range(half // 2):
+        four = keyed_random.words(key, seed, block, LEVEL, 0)
+        for k in range(2):
+            i = 2 * block + k
+            left[i], luck[0, i] = keyed_random.split(four[0] if k == 0 else four[2])
+            right[i], luck[1, i] = keyed_random.split(four[1] if k == 0 else four[3])
+    paths.normals(left, right)
+    for d in range(draws):
+        z, u = work[d % 2, d // 2], luck[d % 2, d // 2]
+        drawn = keyed_random.gamma_of(z, u, key, seed, LEVEL_AGAIN, d, shape[d])
+        order_value[d] = p[d] * rate[d] / drawn
+
+
+@compiled
+def _lucky(key, seed, alive, bought, chances, found):  # type: ignore[no-untyped-def]
+    """List the draws whose next order may come before the last horizon; returns their number.
+
+    `chances` become the shares of customers like this one who order earlier.
+    """
+    draws, number = len(alive), 0
+    for block in range((draws + 3) // 4):
+        four = keyed_random.words(key, seed, block, LUCK, 0)
+        for k in range(min(4, draws - 4 * block)):
+            word = four[0] if k == 0 else four[1] if k == 1 else four[2] if k == 2 else four[3]
+            chances[4 * block + k] = keyed_random.uniform(word)
+    for d in range(draws):
+        # Written without asking, kept if lucky: a branch would often be mispredicted.
+        chance = chances[d]
+        found[number], chances[number] = d, chance / alive[d]
+        number += (chance < alive[d] * bought[d]) & (alive[d] >= _NEGLIGIBLE)
+    return number
+
+
+@compiled
+def _simulate(family, seed, known, parameters, dropouts, time, paths_of, by_draw, means, single):  # type: ignore[no-untyped-def]
+    order, state_of, keys, x, t_x, tenure, first, repeat, place, leaving = known
+    grid, at_horizon, calendar, force = time
+    orders, revenue, present = paths_of
     order_value, waiting = by_draw
     orders_mean, revenue_mean, present_mean, bought_mean = means
-    alive_mean, order_value_mean = by_customer
-    draws, horizons, times = parameters.shape[2], len(at), len(grid)
-    weeks, evenly, slope = np.empty(horizons), np.empty(horizons), np.empty(horizons)
+    alive_mean, value_mean = single
+    draws, horizons, times = parameters.shape[2], len(at_horizon), len(grid)
+    weeks, paces, ones = np.empty(horizons), np.empty(horizons), np.ones(draws)
     for h in range(horizons):
-        weeks[h] = grid[at[h]]
-        before = 0.0 if h == 0 else calendar[h - 1]
-        evenly[h] = mean_discount(force, before, calendar[h])
-        slope[h] = force * (calendar[h] - before) / 6.0
-    expected, density, bought = np.empty(times), np.empty(times), np.empty(times)
-    for i in range(len(x)):
-        key, own = keys[i], place[i]
-        orders_mean[i], revenue_mean[i], present_mean[i], bought_mean[i] = 0.0, 0.0, 0.0, 0.0
-        alive_sum, value_sum = 0.0, 0.0
-        for d in range(draws):
-            # One by one: a slice would cost as much as a variate.
-            p0, p1 = parameters[own, 0, d], parameters[own, 1, d]
-            p2, p3 = parameters[own, 2, d], parameters[own, 3, d]
-            p, kappa = parameters[own, 4, d], parameters[own, 7, d]
-            amounts_shape = parameters[own, 5, d] + p * x[i]
-            amounts_rate = parameters[own, 6, d] + repeat[i]
-            if not math.isnan(kappa):
-                amounts_shape += p
-                amounts_rate += first[i] / kappa
-            amounts_rate *= parameters[own, 8, d]
-            alive = alive_probability(family, x[i], t_x[i], tenure[i], p0, p1, p2, p3)
-            value = amounts_rate * p / (amounts_shape - 1.0)
-            alive_sum += alive
-            value_sum += value
-            nu = gamma(key, seed, _LEVEL, d, amounts_shape) / amounts_rate
-            order_value[i, d] = p / nu
-            waiting[i, d] = (p1 + tenure[i]) * math.expm1(math.log(2.0) / (p0 + x[i]))
-            for h in range(horizons):
-                orders[i, h, d], revenue[i, h, d], present[i, h, d] = 0.0, 0.0, 0.0
-            if alive < _NEGLIGIBLE:
-                continue
-            dropout = 0.0
-            if family != PARETO_NBD:
-                chances = x[i] + 1.0 if family == MBG_NBD else x[i]
-                dropout = max(beta(key, seed, _LEAVING, d, p2, p3 + chances), 1e-12)
-            expect(
-                family, x[i], tenure[i], p0, p1, p2, p3, dropout, grid, expected, density, bought
-            )
-            done, earlier = 0.0, density[0]
-            for h in range(horizons):
-                until = at[h]
-                gain = alive * (expected[until] - done) * value
-                # Orders of a step lie earlier than evenly spread where their density falls.
-                tilt = (density[until] - earlier) / (density[until] + earlier)
-                orders_mean[i, h] += alive * expected[until]
-                revenue_mean[i, h] += gain
-                present_mean[i, h] += gain * evenly[h] * (1.0 - slope[h] * tilt)
-                bought_mean[i, h] += alive * bought[until]
-                done, earlier = expected[until], density[until]
-            luck, next_luck, last_luck, _ = words(key, seed, 0, _LUCK, d)
-            if uniform(luck) >= alive:
-                continue
-            # Rates are integrated out of both times: most draws end here, without an order.
-            shape, rate = p0 + x[i], p1 + tenure[i]
-            next_order = rate * math.expm1(-math.log(uniform(next_luck)) / shape)
-            if next_order >= weeks[-1]:
-                continue
-            if family == PARETO_NBD:
-                last = (p3 + tenure[i]) * math.expm1(-math.log(uniform(last_luck)) / p2)
-                if next_order >= last:
-                    continue
-            else:
-                last = math.log(uniform(last_luck)) / math.log1p(-dropout)
-                last = max(math.ceil(last), 1.0)
-            rate = gamma(key, seed, _RATE, d, shape + 1.0) / (rate + next_order)
-            simulate_path(
-                family, key, seed, d, rate, next_order, last, p, nu,
-                (weeks, calendar, evenly, force),
-                orders[i, :, d], revenue[i, :, d], present[i, :, d],
+        weeks[h] = grid[at_horizon[h]]
+        since, day = (grid[at_horizon[h - 1]], calendar[h - 1]) if h > 0 else (0.0, 0.0)
+        paces[h] = (calendar[h] - day) / (weeks[h] - since)
+    expected, density = np.empty((times, draws)), np.empty((times, draws))
+    bought, gains = np.empty((times, draws)), np.empty((horizons, draws))
+    soonest, alive, shape = np.empty(draws), np.empty(draws), np.empty(draws)
+    rate, value, chances = np.empty(draws), np.empty(draws), np.empty(draws)
+    counts, discounts = np.empty((horizons, draws)), np.empty((horizons, draws))
+    work, found = np.empty((paths.ROWS, draws + 4)), np.empty(draws, np.int64)
+    state, before = -1, -1
+    for i in order:
+        at, key = parameters[place[i]], keys[i]
+        is_new = state_of[i] != state
+        if is_new:
+            state = state_of[i]
+            _enter(
+                family, x[i], tenure[i], at, dropouts[leaving[i]], time,
+                (expected, density, bought, gains, soonest), waiting[state],
             )  # fmt: skip
+        if is_new or t_x[i] != t_x[before]:
+            expectations.alive_probability(family, x[i], t_x[i], tenure[i], at, alive)
+        before = i
+        _spend(x[i], first[i], repeat[i], at, shape, rate, value)
+        _levels(key, seed, at[4], shape, rate, work, order_value[i])
+        alive_mean[i] = product_sum(alive, ones) / draws
+        value_mean[i] = product_sum(value, ones) / draws
+        for d in range(draws):
+            value[d] *= alive[d]
         for h in range(horizons):
-            orders_mean[i, h] /= draws
-            bought_mean[i, h] /= draws
-            revenue_mean[i, h] /= draws
-            present_mean[i, h] /= draws
-            if h > 0:
-                revenue_mean[i, h] += revenue_mean[i, h - 1]
-                present_mean[i, h] += present_mean[i, h - 1]
-        alive_mean[i] = alive_sum / draws
-        order_value_mean[i] = value_sum / draws
+            reached = at_horizon[h]
+            orders_mean[i, h] = product_sum(alive, expected[reached]) / draws
+            bought_mean[i, h] = product_sum(alive, bought[reached]) / draws
+            revenue_mean[i, h] = product_sum(value, expected[reached]) / draws
+            present_mean[i, h] = product_sum(value, gains[h]) / draws
+        orders[i], revenue[i], present[i] = 0.0, 0.0, 0.0
+        since = x[i] + 1.0 if family == MBG_NBD else x[i]
+        if family == PARETO_NBD:
+            since = tenure[i]
+        number = _lucky(key, seed, alive, soonest, chances, found)
+        paths.simulate_paths(
+            family, key, seed, found[:number], chances[:number], (x[i], tenure[i], since, at),
+            order_value[i], (weeks, calendar, paces, force), work, counts, discounts,
+            (orders[i], revenue[i], present[i]),
+        )  # fmt: skip
 
 
 def _build(blocks: int) -> Callable[..., None]:
-    """The whole, compiled once, in about 7 s, and kept.
+    """The whole, compiled once, in 20 s or more, and kept.
 
     `blocks` says which version of the building blocks is inside: numba itself looks at this file
     only.
     """
 
     def simulate_customers(  # type: ignore[no-untyped-def]
-        family, seed, known, parameters, time, paths, by_draw, means, by_customer
+        family, seed, known, parameters, dropouts, time, paths_of, by_draw, means, single
     ):
         if blocks >= 0:
-            _simulate(family, seed, known, parameters, time, paths, by_draw, means, by_customer)
+            _simulate(
+                family, seed, known, parameters, dropouts, time, paths_of, by_draw, means, single
+            )
 
     return kept(simulate_customers)
 
 
+_PARTS = (elementary, expectations, keyed_random, late_orders, paths)
 simulate_customers: Callable[..., None] = _build(
-    zlib.crc32(
-        b"".join(Path(str(part.__file__)).read_bytes() for part in (expectations, keyed_random))
-    )
+    zlib.crc32(b"".join(Path(str(part.__file__)).read_bytes() for part in _PARTS))
 )
-"""Fill the arrays of `predictive.Futures` for some customers, one by one.
+"""Fill the arrays of `predictive.Futures` for some customers, those of equal state in a row.
 
 Parameters
 ----------
 family : int
 seed : uint64
 known : tuple
-    keys (uint64), x, t_x, T, first, repeat, place among the sets of parameters (int64), all
-    (customer,); times in weeks.
+    Order in which to compute and number of the state (int64), keys (uint64), x, t_x, T, first,
+    repeat, place among the sets of parameters and among the sets of dropout probabilities (int64),
+    all (customer,); times in weeks.
 parameters : (set, 9, draw)
-    r, alpha, a and b or s and beta, p, q, v, kappa (NaN: first orders do not count), factor on
-    money.
+    r, alpha, a and b or s and beta, p, q (plus p where first orders count), v, weight of first
+    orders (1 / kappa or 0), factor on money.
+dropouts : (set, draw)
+    Dropout probabilities that stand for their law in expectations; of no use in Pareto/NBD.
 time : tuple
     Weeks after T (time,), from 0 on; places of horizons therein (horizon,); weeks after T on the
     calendar, by which money is discounted (horizon,); force of discounting per week.
-paths, by_draw, means, by_customer : tuples of arrays
-    Written: orders, revenue, present value (customer, horizon, draw); order value and weeks to the
-    next order (customer, draw); means of orders, revenue, present value and P(an order) (customer,
-    horizon); P(alive) and mean order value (customer,).
+paths_of, by_draw, means, single : tuples of arrays
+    Written: orders, revenue, present value (customer, horizon, draw); order value (customer, draw)
+    and median weeks to the next order (state, draw); means of orders, revenue, present value and
+    P(an order) (customer, horizon); P(alive) and mean order value (customer,).
 """

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 _KEY_STEP_0, _KEY_STEP_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-_SHIFT = np.uint64(12)
+_SHIFT, _LOW_BITS, _LOW = np.uint64(12), np.uint64(24), np.uint64(2**24 - 1)
 # Wichura's coefficients for the centre, the sides and the tails: numerator and denominator of each,
 # highest power first.
 # fmt: off
@@ -50,6 +50,17 @@ def compiled(function: _Function) -> _Function:
     changed. `kernels` caches the whole.
     """
     return njit(**OPTIONS)(function)
+
+
+def kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile at first use and keep the code beside its source, else in the user's cache.
+
+    Where neither can be written, each process compiles anew.
+    """
+    try:
+        return njit(cache=True, **OPTIONS)(function)
+    except RuntimeError:  # no place to keep code
+        return njit(**OPTIONS)(function)
 
 
 @intrinsic
@@ -98,9 +109,9 @@ def _ratio(coefficients, r):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def normal(word):  # type: ignore[no-untyped-def]
+def normal(chance):  # type: ignore[no-untyped-def]
     """Standard normal by inversion: Wichura (1988), algorithm AS 241, PPND16."""
-    q = uniform(word) - 0.5
+    q = chance - 0.5
     if abs(q) <= 0.425:
         return q * _ratio(_NORMAL[0], 0.180625 - q * q)
     r = math.sqrt(-math.log(0.5 - abs(q)))
@@ -123,7 +134,7 @@ def gamma_parts(key_0, key_1, stream, draw, shape):  # type: ignore[no-untyped-d
         w0, w1, w2, _ = words(key_0, key_1, block, stream, draw)
         if block == 0 and shape < 1.0:
             log_boost = math.log(uniform(w2)) / shape
-        z = normal(w0)
+        z = normal(uniform(w0))
         v = 1.0 + c * z
         if v > 0.0:
             v = v * v * v
@@ -141,6 +152,28 @@ def gamma(key_0, key_1, stream, draw, shape):  # type: ignore[no-untyped-def]
     """Gamma(shape, 1)."""
     value, log_boost = gamma_parts(key_0, key_1, stream, draw, shape)
     return value if log_boost == 0.0 else value * math.exp(log_boost)
+
+
+@compiled
+def gamma_of(z, u, key_0, key_1, stream, draw, shape):  # type: ignore[no-untyped-def]
+    """Gamma(shape, 1) from a normal and a uniform variate, where they do not do from `stream`."""
+    if shape >= 1.0:
+        d = shape - 1.0 / 3.0
+        v = 1.0 + z / math.sqrt(9.0 * d)
+        if v > 0.0:
+            v = v * v * v
+            if u < 1.0 - 0.0331 * z * z * z * z:
+                return d * v
+            if math.log(u) < 0.5 * z * z + d * (1.0 - v + math.log(v)):
+                return d * v
+    return gamma(key_0, key_1, stream, draw, shape)
+
+
+@compiled
+def split(word):  # type: ignore[no-untyped-def]
+    """Two uniform numbers of one word, of 40 and of 24 bits: one to propose by, one to accept."""
+    upper = (float(word >> _LOW_BITS) + 0.5) * 2.0**-40
+    return upper, (float(word & _LOW) + 0.5) * 2.0**-24
 
 
 @compiled

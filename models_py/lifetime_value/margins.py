@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import MARGIN_GROUPS, require_columns, require_complete, to_float
-from models_py.lifetime_value.predictive import Futures, Histories, keyed_generator
+from models_py.lifetime_value.customer_keys import keyed_generator
+from models_py.lifetime_value.predictive import Futures, Histories
 
 PARAMETERS = ("margin_rate", "margin_customer_sd", "margin_order_sd")
 _MARGIN_STREAM = 3

@@ -6,8 +6,6 @@ Fitting belongs in `purchases` and `spend`, tables of results in `value`.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +13,11 @@ import numpy as np
 import pandas as pd
 
 from models_py import posterior
+from models_py.lifetime_value.customer_keys import key_of, seed_of
+from models_py.lifetime_value.parameter_sets import PARAMETERS_OF, dropout_sets, parameter_sets
 from models_py.lifetime_value.purchases import DAYS_PER_WEEK
-from models_py.lifetime_value.spend import level_classes, level_of
 
-PARAMETERS_OF = {
-    "mbg_nbd": ("r", "alpha", "a", "b"),
-    "bg_nbd": ("r", "alpha", "a", "b"),
-    "pareto_nbd": ("r", "alpha", "s", "beta"),
-}
-SPEND_PARAMETERS = ("p", "q", "v", "kappa")
-_FUTURE_STREAM, _POOL_STREAM = 2, 3
+_FUTURE_STREAM = 2
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,20 @@ class Histories:
 
     def part(self, start: int, stop: int) -> Histories:
         """The customers from `start` up to `stop`."""
+        return self._picked(slice(start, stop))
+
+    def by_state(self) -> tuple[Histories, np.ndarray]:
+        """Customers of one state side by side, which are simulated faster, and their places here.
+
+        The state is the pool, x, T and t_x.
+        """
+        pool = np.zeros(len(self.x)) if self.pool is None else self.pool.astype(str)
+        order = np.lexsort((self.t_x, self.T, self.x, pool))
+        return self._picked(order), order
+
+    def _picked(self, which: slice | np.ndarray) -> Histories:
         cut: dict[str, Any] = {
-            name: None if values is None else values[start:stop]
-            for name, values in vars(self).items()
+            name: None if values is None else values[which] for name, values in vars(self).items()
         }
         return Histories(**cut)
 
@@ -87,27 +91,6 @@ class Futures:
     order_value: np.ndarray
     margin: np.ndarray | None = None
     margin_mean: np.ndarray | None = None
-
-
-def keyed_generator(customer_id: str, random_state: int, stream: int = 0) -> np.random.Generator:
-    """A generator that depends on the customer, the seed and the stream, and on nothing else.
-
-    Stream 0 was that of futures, which now take the words of stream 2 by counter (`kernels`).
-
-    The as-of date is left out on purpose: the same customer has the same random numbers on every
-    date, so that a change of value between dates shows what was learned, not new dice.
-    """
-    key = np.array([_key(customer_id), _seed(random_state, stream)], dtype="uint64")
-    return np.random.Generator(np.random.Philox(key=key))
-
-
-def _key(customer_id: str) -> int:
-    digest = hashlib.blake2b(str(customer_id).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
-
-
-def _seed(random_state: int, stream: int) -> int:
-    return (int(random_state) % 2**56) * 2**8 + stream
 
 
 def simulate(
@@ -178,19 +161,30 @@ def simulate(
     grid = np.concatenate([[0.0], weeks])
     if purchase_model == "pareto_nbd":
         grid = _refined(weeks)
-    parameters, place = _parameters(draws, PARAMETERS_OF[purchase_model], histories, random_state)
-    customers, count, horizons = len(histories.x), len(draws), len(weeks)
+    x, t_x, tenure = histories.x, histories.t_x, histories.T
+    sets, place = parameter_sets(draws, purchase_model, x, histories.pool, random_state)
+    dropouts, leaving = np.empty((0, len(draws))), place
+    if purchase_model != "pareto_nbd":
+        dropouts, leaving = dropout_sets(sets, place, x + (purchase_model == "mbg_nbd"))
+    customers, count, horizons = len(x), len(draws), len(weeks)
     orders, revenue, present_value = (np.empty((customers, horizons, count)) for _ in range(3))
-    order_value, waiting = (np.empty((customers, count)) for _ in range(2))
+    order_value = np.empty((customers, count))
     means = tuple(np.empty((customers, horizons)) for _ in range(4))
     alive, order_value_mean = (np.empty(customers) for _ in range(2))
-    keys = np.array([_key(name) for name in histories.customer_id], dtype="uint64")
-    known = (histories.x, histories.t_x, histories.T, histories.first, histories.repeat)
+    keys = np.array([key_of(name) for name in histories.customer_id], dtype="uint64")
+    # Who shares parameters, x and T shares what the kernel computes first.
+    order = np.lexsort((t_x, tenure, x, place))
+    shared = np.stack([place, x, tenure])[:, order]
+    is_new = np.append(True, (shared[:, 1:] != shared[:, :-1]).any(axis=0))[:customers]
+    state = np.empty(customers, dtype="int64")
+    state[order] = np.cumsum(is_new) - 1
+    waiting = np.empty((int(is_new.sum()), count))
     kernels.simulate_customers(
-        list(PARAMETERS_OF).index(purchase_model),  # as numbered in kernels
-        np.uint64(_seed(random_state, _FUTURE_STREAM)),
-        (keys, *known, place),
-        parameters,
+        list(PARAMETERS_OF).index(purchase_model),  # as numbered in expectations
+        np.uint64(seed_of(random_state, _FUTURE_STREAM)),
+        (order, state, keys, x, t_x, tenure, histories.first, histories.repeat, place, leaving),
+        sets,
+        dropouts,
         (
             grid,
             np.searchsorted(grid, weeks),
@@ -202,7 +196,7 @@ def simulate(
         means,
         (alive, order_value_mean),
     )
-    waiting_weeks = posterior.quantiles(waiting, "weeks")["weeks_p50"]
+    waiting_weeks = posterior.quantiles(waiting, "weeks")["weeks_p50"][state]
     return Futures(
         orders=orders,
         revenue=revenue,
@@ -226,65 +220,3 @@ def _refined(weeks: np.ndarray) -> np.ndarray:
         parts.append(np.linspace(start, end, steps + 1)[1:])
         start = end
     return np.concatenate(parts)
-
-
-def _parameters(
-    draws: pd.DataFrame, names: tuple[str, ...], histories: Histories, random_state: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Parameters (set, name, draw), and each customer's set: one for each pool and level of spend.
-
-    Names are those of the purchase model, `SPEND_PARAMETERS`, and the factor on all money by which
-    refunds of known orders that are still to come take from it. A pool that was not fitted differs
-    from the population by as much as pools do, nobody knows in which direction.
-    """
-    value = {str(name): draws[name].to_numpy(dtype="float64") for name in draws}
-    nothing = np.full(len(draws), np.nan)  # no kappa: first orders do not count
-    unknown = {"net_factor": np.ones(len(draws))}
-
-    def column(name: str, pool: str) -> np.ndarray:
-        own = (f"{name}[{pool}]", name)
-        return next((value[key] for key in own if key in value), unknown.get(name, nothing))
-
-    pools = np.zeros(len(histories.x), dtype="str") if histories.pool is None else histories.pool
-    known, pool_place = np.unique(pools.astype(str), return_inverse=True)
-    classes = np.array(level_classes(value))
-    levels = level_of(value, classes)
-    sets = []
-    for pool in known:
-        own = {name: column(name, pool) for name in (*names, *SPEND_PARAMETERS, "net_factor")}
-        if histories.pool is not None and "rate_scale" in value and f"alpha[{pool}]" not in value:
-            own |= _of_new_pool(own, value, pool, random_state)
-        for level in levels:
-            found = list(own.values())
-            rate = len(names) + SPEND_PARAMETERS.index("v")
-            found[rate] = found[rate] * level
-            sets.append(found)
-    place = pool_place * len(classes) + np.searchsorted(classes, histories.x, side="right") - 1
-    shape = (-1, len(names) + len(SPEND_PARAMETERS) + 1, len(draws))
-    return np.array(sets).reshape(shape), place.astype("int64")
-
-
-def _of_new_pool(
-    population: dict[str, np.ndarray], value: dict[str, np.ndarray], pool: str, random_state: int
-) -> dict[str, np.ndarray]:
-    """What a pool that was not fitted has in place of the population's parameters, each (draw,).
-
-    One offset a draw for the rate and one for leaving, as `pooling` states them; keyed by seed and
-    pool, so that its customers have the same in every batch.
-    """
-    seed = [_seed(random_state, _POOL_STREAM), _key(pool)]
-    rate, leaving = np.random.default_rng(seed).standard_normal((2, len(value["rate_scale"])))
-    leaving = np.exp(leaving * value["dropout_scale"])  # on the odds or the median lifetime
-    own = {"alpha": population["alpha"] * np.exp(-rate * value["rate_scale"])}
-    if "beta" in population:
-        return own | {"beta": population["beta"] * leaving}
-    a, b = population["a"], population["b"]
-    left = a * leaving
-    return own | {"a": (a + b) * left / (left + b), "b": (a + b) * b / (left + b)}
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -20,6 +20,7 @@ from models_py.lifetime_value.sampler import Sampling, sample
 PARAMETERS = ("r", "alpha", "a", "b")
 MODELS = ("mbg_nbd", "bg_nbd", "pareto_nbd")
 DAYS_PER_WEEK = 7.0
+_GROUPS_AT_A_TIME = 8192
 
 
 def statistics(groups: pd.DataFrame, model: str = "mbg_nbd") -> dict[str, np.ndarray]:
@@ -123,17 +124,26 @@ def log_likelihood(
     and a + b + n are products over whole steps: customers enter them through `beyond_x` and
     `beyond_chances` only.
     """
-    x, n, step = data["x"], data["chances"], data["step"]
+    step = data["step"]
     # Logarithms cost more than all else here, so each is taken once per distinct value.
-    at_end = xp.log(alpha + data["T_values"])[data["T_place"]]
-    at_last = xp.log(alpha + data["t_x_values"])[data["t_x_place"]]
+    log_end, log_last = xp.log(alpha + data["T_values"]), xp.log(alpha + data["t_x_values"])
     a_step, b_step = by_step or (a, b)
     stayed, had_chance = xp.log(b_step + step), xp.log(a_step + b_step + step)  # (step,)
-    gone = xp.log(a) - stayed[data["last_chance_place"]] + (r + x) * (at_end - at_last)
-    softplus = xp.maximum(gone, 0.0) + xp.log1p(xp.exp(-abs(gone)))
-    per_group = r * xp.log(alpha) - (r + x) * at_end + (n > 0) * softplus
+
+    def of_groups(rows: slice) -> Any:
+        x, at_end = data["x"][rows], log_end[data["T_place"][rows]]
+        gone = xp.log(a) - stayed[data["last_chance_place"][rows]]
+        gone = gone + (r + x) * (at_end - log_last[data["t_x_place"][rows]])
+        softplus = xp.maximum(gone, 0.0) + xp.log1p(xp.exp(-abs(gone)))
+        per_group = r * xp.log(alpha) - (r + x) * at_end + (data["chances"][rows] > 0) * softplus
+        return xp.sum(data["customers"][rows] * per_group)
+
     products = data["beyond_x"] * xp.log(r + step) + data["beyond_chances"] * (stayed - had_chance)
-    return xp.sum(data["customers"] * per_group) + xp.sum(products)
+    if xp is not np or np.ndim(alpha) > 0:
+        return of_groups(slice(None)) + xp.sum(products)
+    # In pieces that stay in the cache: whole columns of 60,000 groups took 2.5 times as long.
+    starts = range(0, len(data["x"]), _GROUPS_AT_A_TIME)
+    return sum(of_groups(slice(i, i + _GROUPS_AT_A_TIME)) for i in starts) + np.sum(products)
 
 
 def _natural(numbers: Mapping[str, Any], data: Mapping[str, Any], xp: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ What is simulated belongs in `predictive`; who calls this is `value`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,10 +170,10 @@ def to_table(
     batch: pd.DataFrame,
     as_of_date: dt.date,
     horizons_days: np.ndarray,
-    summaries: Sequence[dict[str, np.ndarray]],
+    summary: dict[str, np.ndarray],
     interval_status: str,
 ) -> pd.DataFrame:
-    """Lay summaries out as `LTV_COLUMNS`, customers in the order of the batch.
+    """Lay what `summarise` found out as `LTV_COLUMNS`, customers in the order of the batch.
 
     ``expected_next_order_date`` is the as-of date plus the median waiting time of a customer who
     is still there; NULL when the customer is more likely gone than not, or when that day lies
@@ -184,10 +183,7 @@ def to_table(
     horizons = len(horizons_days)
     picked = np.repeat(np.arange(len(batch)), horizons)
     source = batch.reset_index(drop=True)
-    columns: dict[str, object] = {
-        name: np.concatenate([summary[name] for summary in summaries]).reshape(-1)
-        for name in summaries[0]
-    }
+    columns: dict[str, object] = {name: values.reshape(-1) for name, values in summary.items()}
     waiting = np.asarray(columns["waiting_days"])
     is_dated = (waiting <= horizons_days[-1]) & (np.asarray(columns["alive_probability"]) >= 0.5)
     days = pd.Series(np.where(is_dated, np.ceil(waiting), np.nan))

@@ -260,16 +260,16 @@ class LifetimeValue:
                 summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
             return summary
 
-        summaries, totals = self._summarised(batch, as_of_date, summary_of)
+        summary, totals = self._summarised(batch, as_of_date, summary_of)
         horizons = np.asarray(self.horizons_days)
-        return to_table(batch, as_of_date, horizons, summaries, interval_status), totals
+        return to_table(batch, as_of_date, horizons, summary, interval_status), totals
 
     def _summarised(
         self,
         batch: pd.DataFrame,
         as_of_date: dt.date,
         summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
-    ) -> tuple[list[dict[str, np.ndarray]], Totals]:
+    ) -> tuple[dict[str, np.ndarray], Totals]:
         forecast = self._forecast(as_of_date)
 
         def work(part: Histories) -> tuple[dict[str, np.ndarray], Totals]:
