@@ -4,7 +4,8 @@ PYTHON ?= $(firstword $(shell command -v python3.11) python3)
 BIN := .venv/bin
 DATASET ?=
 export CLIENTELA_DATASET := $(DATASET)
-# The environment is rebuilt when what it holds changes, and left alone otherwise.
+# The environment is rebuilt when what it holds changes, and left alone otherwise. Compiling all of it
+# takes as long as installing it, and most modules are never imported: Python compiles those that are.
 STAMP := .venv/.installed
 
 .PHONY: run test ui lint bench clean setup
@@ -16,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Setting up .venv (about a minute and a half, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

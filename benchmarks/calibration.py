@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import SETS, Purchases, load
+from peer_data import SETS, Purchases, load, origins
 from peers import rounded
 
 from dagster_project import backtesting
@@ -32,23 +32,12 @@ from models_py.lifetime_value import backtest as bt
 
 RESULT = Path(__file__).parent / "results" / "calibration.json"
 HORIZONS = (30, 90)
-MIN_DAYS, MIN_CUSTOMERS, ORIGINS, DRAWS = 90, 300, 6, 300
-
-
-def origins(data: Purchases) -> list[dt.date]:
-    """The last six month-ends with 90 days and 300 customers before and 30 days after them."""
-    first = data.days["date"].min().date()
-    latest = data.end - dt.timedelta(days=min(HORIZONS))
-    ends = pd.date_range(first + dt.timedelta(days=MIN_DAYS), latest, freq="ME")
-    seen = data.days.groupby("customer_id")["date"].min()
-    return [d.date() for d in ends if (seen <= d).sum() >= MIN_CUSTOMERS][
-        -backtesting.MAX_ORIGINS :
-    ]
+DRAWS = 300
 
 
 def measure(data: Purchases) -> dict[str, object]:
     """Shares of randomised PIT inside the central 90 % on O, raw and recalibrated, per slice."""
-    plan = backtesting.plan(origins(data), data.end, HORIZONS)
+    plan = backtesting.plan(origins(data, data.end, min(HORIZONS)), data.end, HORIZONS)
     found: dict[tuple[int, dt.date], pd.DataFrame] = {}
     # The family is fixed here, so nothing is selected on S.
     used = {(h, day) for h, roles in plan.items() for day, role in roles.items() if role != "S"}

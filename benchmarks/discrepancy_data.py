@@ -6,14 +6,12 @@ from these totals, and which is best, is discrepancy.py.
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from models_py.lifetime_value import LifetimeValue, Sampling, group_purchases, group_spend
-from models_py.lifetime_value.discrepancy import chance_of
 
 HORIZONS = (30, 60, 90, 180, 365)
 STEP_DAYS = 30
@@ -110,8 +108,7 @@ def forecasts(days: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         origin, horizon_days, quantity (orders, revenue), actual (missing where the data end
-        before), predicted, chance: the last is the standard deviation of ln(total) over draws, by
-        parameters and chance.
+        before), predicted (sum of the customers' means), draws of the total over predicted, sorted.
     """
     end, rows = days["date"].max(), []
     for origin in origins(days):
@@ -126,14 +123,15 @@ def forecasts(days: pd.DataFrame) -> pd.DataFrame:
             last = origin + pd.Timedelta(days=horizon)
             happened = later[later["date"] <= last]["amount"]
             for quantity, actual in (("orders", len(happened)), ("revenue", happened.sum())):
-                draws = getattr(totals, quantity)[:, number]
+                predicted = expected.loc[horizon, f"predicted_{quantity}_mean"]
+                draws = getattr(totals, quantity)[:, number] / predicted
                 row = {
                     "origin": origin.date(),
                     "horizon_days": horizon,
                     "quantity": quantity,
                     "actual": float(actual) if last <= end else np.nan,
-                    "predicted": expected.loc[horizon, f"predicted_{quantity}_mean"],
-                    "chance": chance_of(draws),
+                    "predicted": predicted,
+                    "draws": np.sort(draws).round(4),
                 }
                 rows.append(row)
     return pd.DataFrame(rows)
@@ -143,14 +141,13 @@ def load(folder: Path, cache: Path | None = None) -> dict[str, pd.DataFrame]:
     """`forecasts` of every set, kept in a folder of choice, because the fits take minutes."""
     found = {}
     for name, read in SETS.items():
-        file = cache / f"{name}.csv" if cache else None
+        file = cache / f"{name}.parquet" if cache else None
         if file is not None and file.is_file():
-            found[name] = pd.read_csv(file)
-            found[name]["origin"] = [dt.date.fromisoformat(day) for day in found[name]["origin"]]
+            found[name] = pd.read_parquet(file)
             continue
         found[name] = forecasts(read(folder))
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            found[name].to_csv(file, index=False)
+            found[name].to_parquet(file, index=False)
         print(f"{name}: {found[name]['origin'].nunique()} origins", flush=True)
     return found

@@ -16,6 +16,7 @@ import pandas as pd
 from models_py.simulate import simulate_retailer
 
 SETS = ("cdnow", "online_retail", "complete_journey", "adventureworks", "retailer")
+MIN_DAYS, MIN_CUSTOMERS = 90, 300
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ class Purchases:
                 "realised_revenue_amount": by["sum"].to_numpy(),
             }
         )
+
+
+def origins(data: Purchases, until: dt.date, ahead_days: int) -> list[dt.date]:
+    """Month-ends with 90 days and 300 customers before, and `ahead_days` days after them."""
+    first = data.days["date"].min().date() + dt.timedelta(days=MIN_DAYS)
+    ends = pd.date_range(first, until - dt.timedelta(days=ahead_days), freq="ME")
+    seen = data.days.groupby("customer_id")["date"].min()
+    return [day.date() for day in ends if (seen <= day).sum() >= MIN_CUSTOMERS]
 
 
 def load(name: str, folder: Path | None, seed: int = 1, customers: int = 20_000) -> Purchases:

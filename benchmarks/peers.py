@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import SETS, Purchases, load
+from peer_data import SETS, Purchases, load, origins
 
+from dagster_project import backtest_families, backtesting
 from models_py.lifetime_value import LifetimeValue, group_purchases, group_spend, measures, score
 from models_py.lifetime_value import backtest as bt
 from models_py.lifetime_value.baselines import (
@@ -31,7 +32,9 @@ from models_py.lifetime_value.scores import baseline_rows
 
 RESULT = Path(__file__).parent / "results" / "peers.json"
 PEERS = ("bg_nbd", "pareto_nbd", "mbg_nbd")
-OURS = ("mbg_nbd", "bg_nbd")
+OURS = ("mbg_nbd", "bg_nbd", "pareto_nbd")
+SELECTED = "clientela selected"
+SELECTION_HORIZONS = (30, 90)
 DRAWS = 500
 TRACKING_DRAWS = 50
 
@@ -133,6 +136,29 @@ def evaluated_peer(
     return pd.DataFrame(table)
 
 
+def selected_family(data: Purchases) -> str:
+    """The family that the pipeline selects on origins S inside the calibration period."""
+    days = origins(data, data.cut, min(SELECTION_HORIZONS))
+    plan = backtesting.plan(days, data.cut, SELECTION_HORIZONS)
+    choosing = sorted(
+        {day for roles in plan.values() for day, role in roles.items() if role == "S"}
+    )
+    gains: dict[str, list[np.ndarray]] = {}
+    for day in choosing[-backtest_families.MAX_SELECTION_ORIGINS :]:
+        horizons = [horizon for horizon, roles in plan.items() if roles.get(day) == "S"]
+        batch = data.batch(day)
+        outcomes = pd.concat(data.outcomes(day, horizon) for horizon in horizons)
+        rows = {}
+        for family in OURS:
+            model = LifetimeValue(horizons, purchase_model=family, draws_kept=DRAWS, random_state=1)
+            model.fit(group_purchases(batch), group_spend(batch))
+            rows[family] = bt.evaluate(model, batch, outcomes, day)
+        for family, horizon in ((f, h) for f in OURS[1:] for h in horizons):
+            pair = [rows[f][rows[f]["horizon_days"] == horizon] for f in (OURS[0], family)]
+            gains.setdefault(family, []).append(backtest_families.relative_gain(*pair))
+    return backtest_families.select(OURS[0], gains)
+
+
 def baselines_of(data: Purchases, batch: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Baselines at the cut; trees learn at the last date whose outcome window ends by the cut."""
     horizon = data.horizon_days
@@ -173,6 +199,9 @@ def measure(data: Purchases, python: str, cache: Path) -> dict[str, object]:
         evaluated[name] = bt.evaluate(model, batch, outcomes, data.cut)
         weekly = bt.weekly_tracking(model, batch, ahead.to_numpy(), data.cut, weeks)
         tracking[name] = weekly["forecast"].to_numpy()
+    selected = f"clientela {selected_family(data)}"
+    for known in (evaluated, tracking, seconds):
+        known[SELECTED] = known[selected]
     for family in PEERS:
         found = fit_peer(python, cache, data, batch, family)
         futures = peer_futures(found, family, batch, horizon / DAYS_PER_WEEK, seed=3)
@@ -224,6 +253,7 @@ def measure(data: Purchases, python: str, cache: Path) -> dict[str, object]:
         "horizon_days": horizon,
         "actual_orders": real_total,
         "seconds_to_fit": seconds,
+        "selected": selected,
         "measures": {
             f"{model} | {part}": dict(zip(rows["metric"], rows["value"], strict=True))
             for (model, part), rows in table.groupby(["model", "slice"], sort=False)

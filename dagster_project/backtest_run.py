@@ -15,7 +15,14 @@ import pandas as pd
 from dagster_project import backtesting
 from dagster_project.backtest_families import compare_families
 from dagster_project.backtest_origins import Origin, features_of, totals_of, track, trees_for
-from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, LTV_RECALIBRATION
+from dagster_project.backtest_outcomes import KnownLedger
+from dagster_project.backtest_verdict import Judged, as_forecast_then, verdict
+from dagster_project.result_tables import (
+    LTV_BACKTESTS,
+    LTV_CALIBRATION,
+    LTV_RECALIBRATION,
+    ResultTable,
+)
 from dagster_project.warehouse import Warehouse
 from models_py.lifetime_value import LifetimeValue, Recalibration, score
 from models_py.lifetime_value import backtest as bt
@@ -26,7 +33,7 @@ from models_py.lifetime_value.baselines import (
     naive_forecasts,
 )
 from models_py.lifetime_value.measures import tracking_mape
-from models_py.lifetime_value.scores import baseline_rows, gains
+from models_py.lifetime_value.scores import baseline_rows
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ def run(
     load: Callable[[str], LifetimeValue],
     horizons_days: Sequence[int],
     families: Sequence[str] = (),
+    judged: Judged | None = None,
 ) -> Backtest:
     """Forecast from every origin of the plan and score what came of it.
 
@@ -63,16 +71,19 @@ def run(
     horizons_days : sequence of int
     families : sequence of str
         Families to compare with the one in force, on at most two origins S and the last O.
+    judged : Judged, optional
+        The fit whose own forecasts of origins O are held against the baselines.
     """
     plan = backtesting.plan(list(versions), as_of_date, horizons_days)
     days = sorted({day for roles in plan.values() for day in roles})
     found: dict[tuple[int, dt.date], tuple[pd.DataFrame, pd.DataFrame]] = {}
     origins, models, extra, weekly = {}, {}, [], pd.DataFrame()
+    ledger = KnownLedger.read(warehouse, as_of_date)
     for day in days:
         horizons = [horizon for horizon in horizons_days if day in plan[horizon]]
         origin, model = Origin.read(warehouse, day), load(versions[day])
         origins[day], models[day] = origin, model
-        outcomes = pd.concat([origin.outcomes(warehouse, horizon) for horizon in horizons])
+        outcomes = pd.concat([origin.outcomes(warehouse, h, ledger) for h in horizons])
         evaluated = bt.evaluate(
             bt.with_other_settings(model, horizons), origin.batch, outcomes, day
         )
@@ -85,10 +96,10 @@ def run(
                 else None
             )
             found[horizon, day] = rows, _baselines(warehouse, origin, rows, horizon, trained)
-        extra.append(totals_of(warehouse, model, origin, evaluated, as_of_date))
+        extra.append(totals_of(warehouse, model, origin, evaluated, ledger))
         reported = [horizon for horizon in horizons if plan[horizon][day] == "O"]
         if reported and max(reported) >= 2 * DAYS_PER_WEEK:
-            weekly = track(warehouse, model, origin, max(reported))
+            weekly = track(warehouse, model, origin, max(reported), ledger)
             extra.append(_tracking_rows(weekly, model, origin, reported, as_of_date))
 
     learned = {
@@ -105,20 +116,22 @@ def run(
         marks = {"role": role, "population_count": len(origin.everyone)}
         scores.append(metrics.assign(**marks))
         calibration.append(levels.assign(**marks, level="customer", is_in_force=True))
-    for horizon, roles in plan.items():
-        pairs = [found[horizon, day] for day, role in roles.items() if role == "O"]
-        if pairs:
-            scores.append(_gain_rows(pairs, as_of_date, horizon, max(roles)))
+    compared = as_forecast_then(plan, found, versions)
+    if judged is not None:
+        compared += verdict(plan, origins, found, versions, judged, load)
     published = _published(plan, found, learned, calibration)
-    compared = compare_families(warehouse, plan, origins, models, found, families, as_of_date)
-    scores += [metrics for metrics, _ in compared]
-    calibration += [levels for _, levels in compared if len(levels)]
     by_version = pd.Series(versions)
     by_version.index = pd.to_datetime(by_version.index)
+    for part in [*scores, *calibration]:
+        part["model_version_id"] = part["origin_date"].map(by_version)
+    # Fits of other families are made for the comparison only and are no versions.
+    others = compare_families(warehouse, plan, origins, models, found, families, ledger)
+    compared += [metrics for metrics, _ in others]
+    calibration += [levels for _, levels in others if len(levels)]
     tables = [
-        _joined(parts, table, by_version, as_of_date)
+        _joined(parts, table, as_of_date)
         for parts, table in (
-            (scores, LTV_BACKTESTS),
+            (scores + compared, LTV_BACKTESTS),
             (calibration, LTV_CALIBRATION),
             ([published], LTV_RECALIBRATION),
         )
@@ -127,16 +140,12 @@ def run(
     return Backtest(tables[0], tables[1], tables[2], latest, weekly)
 
 
-def _joined(
-    parts: list[pd.DataFrame], table: object, versions: pd.Series, as_of_date: dt.date
-) -> pd.DataFrame:
-    names = table.column_names  # type: ignore[attr-defined]
+def _joined(parts: list[pd.DataFrame], table: ResultTable, as_of_date: dt.date) -> pd.DataFrame:
+    names = table.column_names
     filled = [part for part in parts if len(part)]
     if not filled:
         return pd.DataFrame(columns=names)
     joined = pd.concat(filled, ignore_index=True).assign(as_of_date=pd.Timestamp(as_of_date))
-    if "origin_date" in joined and "model_version_id" in names:
-        joined["model_version_id"] = joined["origin_date"].map(versions)
     return joined.reindex(columns=names)
 
 
@@ -147,7 +156,7 @@ def _baselines(
     horizon: int,
     trees: GradientBoosting | None,
 ) -> pd.DataFrame:
-    recent = origin.outcomes(warehouse, horizon, back=True).rename(
+    recent = origin.recent(warehouse, horizon).rename(
         columns={
             "realised_orders_count": "recent_orders_count",
             "realised_revenue_amount": "recent_revenue_amount",
@@ -190,28 +199,6 @@ def _tracking_rows(
     )
 
 
-def _gain_rows(
-    pairs: list[tuple[pd.DataFrame, pd.DataFrame]], as_of_date: dt.date, horizon: int, day: dt.date
-) -> pd.DataFrame:
-    table = gains(pairs, random_state=horizon).melt(
-        ["model", "quantity"], ["gain", "low", "high"], var_name="bound"
-    )
-    ending = table["bound"].map({"gain": "gain", "low": "gain_low", "high": "gain_high"})
-    return pd.DataFrame(
-        {
-            "as_of_date": pd.Timestamp(as_of_date),
-            "origin_date": pd.Timestamp(day),
-            "horizon_days": horizon,
-            "slice": "all",
-            "model": table["model"],
-            "metric": table["quantity"] + "_crps_" + ending,
-            "value": table["value"],
-            "customers_count": sum(len(rows) for rows, _ in pairs),
-            "role": "O",
-        }
-    )
-
-
 def _of_role(
     found: dict[tuple[int, dt.date], tuple[pd.DataFrame, pd.DataFrame]],
     horizon: int,
@@ -230,8 +217,8 @@ def _published(
     """The corrections to publish with, whose status depends on origins O.
 
     Within tolerance on O they are published as learned on R, or raw where there was no R; outside
-    it, the widest of raw, R and O. A horizon that was never tested borrows the longest one that
-    was, widened.
+    it, the wider of R and O, neither of which is narrower than raw. A horizon that was never tested
+    borrows the longest one that was.
     """
     publish: dict[int, Recalibration] = {}
     status: dict[int, str] = {}
@@ -257,11 +244,11 @@ def _published(
             if horizon in learned:
                 publish[horizon] = learned[horizon]
             continue
-        wide = Recalibration.learn(_of_role(found, horizon, roles, "O")).widened()
-        publish[horizon] = wide.envelope(learned[horizon].widened()) if horizon in learned else wide
+        wide = Recalibration.learn(_of_role(found, horizon, roles, "O"))
+        publish[horizon] = wide.envelope(learned[horizon]) if horizon in learned else wide
     for horizon in plan:
         longest = max((known for known in status if known < horizon), default=None)
         if horizon not in status and longest in publish:
-            publish[horizon] = publish[longest].at(horizon, longest).widened()
+            publish[horizon] = publish[longest].at(horizon, longest)
     frame = Recalibration.joined(list(publish.values())).to_frame()
     return frame.assign(interval_status=frame["horizon_days"].map(status).fillna("extrapolated"))

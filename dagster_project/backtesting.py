@@ -1,7 +1,7 @@
-"""Which past dates are tested, on what outcomes, and what the result says of today's intervals.
+"""Which past dates are tested, and what the result says of today's intervals and family.
 
-Add here a rule about origins, horizons, status or verdict. Running a backtest is backtest_run.py,
-its scores are models_py/lifetime_value.
+Add here a rule about origins, horizons or status. Running a backtest is backtest_run.py, what takes
+a fit out of force backtest_rejection.py, scores are models_py/lifetime_value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dagster_project.warehouse import Warehouse
 MAX_ORIGINS = 12
 CALIBRATION_TOLERANCE = 0.03
 NOMINAL = 0.9
-WORSE = "significantly worse than by the baseline"
 STATUS_SLICES = ("all", "repeat_buyers", "top_decile")
 
 BATCH_COLUMNS = (
@@ -29,10 +28,14 @@ BATCH_COLUMNS = (
 )
 
 
-def batch_sql(as_of_date: dt.date) -> str:
-    """Customers to predict at a date, in the fixed order that makes slices repeatable."""
+def batch_sql(as_of_date: dt.date, covariates: Sequence[str] = ()) -> str:
+    """Customers to predict at a date, in the fixed order that makes slices repeatable.
+
+    With the `covariates` of the model; pools are there in any case.
+    """
+    added = "".join(f", {name}" for name in covariates if name not in POOLS)
     return (
-        f"select {BATCH_COLUMNS} from marts.fct_customer_features "
+        f"select {BATCH_COLUMNS}{added} from marts.fct_customer_features "
         f"where as_of_date = date '{as_of_date}' and purchase_days_count > 0 order by customer_id"
     )
 
@@ -186,59 +189,3 @@ def selected_family(warehouse: Warehouse, as_of_date: dt.date, families: Sequenc
         [as_of_date],
     )
     return str(found) if found in families else families[0]
-
-
-def worse_than(warehouse: Warehouse, as_of_date: dt.date) -> list[str]:
-    """What the backtest of a date says against the model, in words; empty when nothing does.
-
-    A baseline whose CRPS on origins O is significantly lower, in orders or in revenue.
-    """
-    rows = warehouse.connection.execute(
-        "select horizon_days, model, metric, value from predictions.ltv_backtests "
-        "where as_of_date = ? and ends_with(metric, '_crps_gain_high') and value < 0 order by all",
-        [as_of_date],
-    ).fetchall()
-    return [
-        f"{metric.removesuffix('_crps_gain_high')} over {horizon} days forecast {WORSE} "
-        f"{baseline} (CRPS, upper bound of the gain {value:.4g})"
-        for horizon, baseline, metric, value in rows
-    ]
-
-
-def judged_version(warehouse: Warehouse, as_of_date: dt.date) -> str | None:
-    """The fit of this very date that a backtest is to judge, or has judged before; None without.
-
-    A fit that a backtest rejected is found again, so that a second run of the date leaves the
-    evidence where it is.
-    """
-    found = warehouse.scalar(
-        "select model_version_id from models.model_versions where model = 'lifetime_value' "
-        "and data_end_date = ? and (status = 'promoted' or contains(rejected_because, ?)) "
-        "order by status = 'promoted' desc, model_version_id limit 1",
-        [as_of_date, WORSE],
-    )
-    return None if found is None else str(found)
-
-
-def reject(warehouse: Warehouse, version: str, reasons: Sequence[str]) -> bool:
-    """Take a version out of force for what a backtest found, if an earlier one can serve instead.
-
-    Returns
-    -------
-    bool
-        False when there is no earlier one: then this one stays, for lack of a better.
-    """
-    earlier = warehouse.scalar(
-        "select count(*) from models.model_versions as earlier, models.model_versions as this "
-        "where this.model_version_id = ? and earlier.model = this.model "
-        "and earlier.status = 'promoted' and earlier.data_end_date < this.data_end_date",
-        [version],
-    )
-    if not earlier:
-        return False
-    warehouse.connection.execute(
-        "update models.model_versions set status = 'rejected', rejected_because = ? "
-        "where model_version_id = ?",
-        ["; ".join(reasons), version],
-    )
-    return True

@@ -49,22 +49,36 @@ def add_model_commands(app: typer.Typer, select: Select) -> None:
         """Take a fit out of force for good.
 
         `clientela models rollback lifetime_value-20240630-1a2b3c4d5e --reason "one wholesaler"`:
-        the fit before serves again, and the next `clientela run` builds anew what this one made.
+        the fit before serves again, that of the same day first; the dates to build anew are listed.
         """
         select(source, warehouse, None)
         from dagster_project.config import load_config
-        from dagster_project.model_rollback import UnknownVersionError, roll_back
+        from dagster_project.model_registry import predecessor
+        from dagster_project.model_rollback import (
+            UnknownVersionError,
+            dates_to_rebuild,
+            roll_back,
+        )
         from dagster_project.warehouse import open_warehouse
 
         try:
             with open_warehouse(load_config().warehouse_path) as opened:
                 days = roll_back(opened, version, reason)
+                again, serving = dates_to_rebuild(opened, days), predecessor(opened, version)
         except UnknownVersionError as error:
             print(f"\n{error}", file=sys.stderr)
             raise typer.Exit(code=1) from error
         made = ", ".join(str(day) for day in days) or "no slice"
         print(
-            f"{version} is rolled back. It had made {made}; these dates are no longer promoted. "
-            "Run `clientela run` to build them again by the fit before; until then the published "
-            "copy stays as it is."
+            f"{version} is rolled back; {serving or 'no other fit'} serves in its place. It had "
+            f"made {made}; these dates are no longer promoted."
         )
+        if again:
+            flags = "".join(
+                f" {flag} {value}"
+                for flag, value in (("--source", source), ("--warehouse", warehouse))
+                if value is not None
+            )
+            print("Build again, in this order (until then the published copy stays as it is):")
+            for day in again:
+                print(f"  clientela run{flags} --as-of {day} --back 0")

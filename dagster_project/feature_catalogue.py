@@ -14,6 +14,11 @@ import yaml
 
 CONTRACT = Path(__file__).resolve().parent.parent / "dbt/models/marts/_customer_features.yml"
 NUMERIC_TYPES = ("bigint", "double", "decimal(18,2)")
+# What a customer brings along, rather than what the shop has seen of them since.
+STATIC_ATTRIBUTES = (
+    "acquisition_channel", "is_online_first", "age_years", "age_band", "gender", "income_band",
+    "household_size", "household_persons_count", "region", "urbanity", "income_index",
+)  # fmt: skip
 PREDICTED = ("purchase_probability", "predicted_revenue_mean")
 
 

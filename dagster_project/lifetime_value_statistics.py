@@ -4,6 +4,8 @@ Add here a statement when a part of the model needs a new sufficient statistic. 
 mean is in models_py/frames.py; steps and files are in assets/lifetime_value_fit.py.
 """
 
+from collections.abc import Sequence
+
 PURCHASE_GROUPS = """
     select repeat_purchase_days_count as repeat_purchases_count, active_span_days, tenure_days,
         count(*) as customers_count
@@ -108,6 +110,37 @@ MARGIN_GROUPS = """
         cast(sum(order_squares) as double) as order_margin_squared_per_revenue_sum
     from customers group by floor(4 * ln(revenue)) order by min(revenue)
 """
+# Weeks that end on the date, back to the first purchase of all, without the one that has it: of
+# that week only a part is known. Whoever is won on a day is at risk from the next one on.
+WEEKLY_PURCHASES = """
+    with days as (
+        select customer_id, date_diff('day', purchase_date, cast($1 as date)) as age
+        from marts.fct_revenue_ledger where event_date <= $1 and purchase_date <= $1
+        group by customer_id, purchase_date having sum(revenue_amount) > 0
+    ),
+    marked as (
+        select age // 7 as week, age % 7 as days_left,
+            age = max(age) over (partition by customer_id) as is_first
+        from days
+    ),
+    counted as (
+        select week, count(*) filter (where not is_first) as bought,
+            count(*) filter (where is_first) as won,
+            coalesce(sum(days_left) filter (where is_first), 0) as days_won
+        from marked group by week
+    ),
+    weeks as (
+        select number.week, coalesce(bought, 0) as bought, coalesce(days_won, 0) as days_won,
+            coalesce(sum(won) over (order by number.week desc
+                rows between unbounded preceding and 1 preceding), 0) as won_before
+        from (select unnest(range((select max(week) + 1 from counted))) as week) as number
+        left join counted using (week)
+    )
+    select cast($1 as date) - cast(7 * week + 6 as integer) as week_start_date,
+        cast(bought as bigint) as repeat_purchases_count,
+        cast(7 * won_before + days_won as double) / 7 as customers_at_risk_count
+    from weeks where week < (select max(week) from counted) order by week_start_date
+"""
 # File of the statistics, and the argument of `LifetimeValue.fit` that takes them.
 OPTIONAL_PARTS = {
     "last_orders": LAST_ORDERS,
@@ -116,9 +149,14 @@ OPTIONAL_PARTS = {
 }
 
 
-def purchase_groups(pool_by: str | None) -> str:
-    """SQL of purchase groups; with a column ``pool`` where parameters differ by `pool_by`."""
-    if pool_by is None:
-        return PURCHASE_GROUPS
-    pool = f"select '{pool_by}=' || {POOLS[pool_by]} as pool, "
-    return PURCHASE_GROUPS.replace("select ", pool, 1).replace("1, 2, 3", "1, 2, 3, 4")
+def purchase_groups(pool_by: str | None, covariates: Sequence[str] = ()) -> str:
+    """SQL of purchase groups; with a column ``pool`` where parameters differ by `pool_by`.
+
+    With `covariates` a group has these columns in common too, as they are delivered.
+    """
+    keys = [] if pool_by is None else [f"'{pool_by}=' || {POOLS[pool_by]} as pool"]
+    keys += covariates
+    added = "".join(f"{key}, " for key in keys)
+    places = ", ".join(str(place + 1) for place in range(len(keys) + 3))
+    groups = PURCHASE_GROUPS.replace("select ", f"select {added}", 1)
+    return groups.replace("order by 1, 2, 3", f"order by {places}")

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 
 from dagster_project.result_tables import PIPELINE_RUNS, PROMOTED_DATES, TABLE_LINEAGE, ResultTable
 from dagster_project.warehouse import Warehouse
@@ -145,24 +146,33 @@ def begin(
         False for a step that promotion does not wait for, such as a measurement that only warns:
         no later step would promote the date again.
     """
-    if step.is_current(warehouse) and context.run.tags.get(FORCE_TAG) != "true":
+    if not is_due(context, warehouse, step):
         return False
     forget(warehouse, step, unpromotes=unpromotes)
     return True
 
 
+def is_due(context: dg.AssetExecutionContext, warehouse: Warehouse, step: Step) -> bool:
+    """False when the step is current and nobody asked to build it all the same."""
+    return not step.is_current(warehouse) or context.run.tags.get(FORCE_TAG) == "true"
+
+
 def forget(warehouse: Warehouse, step: Step, *, unpromotes: bool = True) -> None:
     """Strike out the record of a step, and the promotion of its date where that depends on it."""
-    connection = warehouse.connection
+    strike_out(warehouse.connection, step)
+    if unpromotes:
+        warehouse.connection.execute(
+            f"delete from {PROMOTED_DATES.full_name} where as_of_date = ?", [step.as_of_date]
+        )
+
+
+def strike_out(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
+    """Delete the record of a step, in the transaction of the connection if it has one."""
     connection.execute(
         f"delete from {TABLE_LINEAGE.full_name} "
         "where table_name = ? and as_of_date is not distinct from ?",
         [step.name, step.as_of_date],
     )
-    if unpromotes:
-        connection.execute(
-            f"delete from {PROMOTED_DATES.full_name} where as_of_date = ?", [step.as_of_date]
-        )
 
 
 def record(

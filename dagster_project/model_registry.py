@@ -165,11 +165,45 @@ def store(warehouse: Warehouse, fit: Fit) -> str:
     warehouse.replace_slice(MODEL_VERSIONS, version, key)
     if not fit.problems:
         warehouse.connection.execute(
-            f"update {MODEL_VERSIONS.full_name} set status = 'superseded' where model = ? "
-            "and data_end_date = ? and status = 'promoted' and model_version_id <> ?",
-            [fit.model, fit.data_end_date, fit.version_id],
+            f"update {MODEL_VERSIONS.full_name} set status = 'superseded', superseded_by = ? "
+            "where model = ? and data_end_date = ? and status = 'promoted' "
+            "and model_version_id <> ?",
+            [fit.version_id, fit.model, fit.data_end_date, fit.version_id],
         )
     return fit.version_id
+
+
+def predecessor(warehouse: Warehouse, version: str) -> str | None:
+    """The fit that serves when this one does not: that of the same day it took the place of, else
+    the latest before that day; None when there is neither.
+    """
+    found = warehouse.scalar(
+        f"select other.model_version_id from {MODEL_VERSIONS.full_name} as other, "
+        f"{MODEL_VERSIONS.full_name} as this where this.model_version_id = ? "
+        "and other.model = this.model and ("
+        "other.status = 'superseded' and other.superseded_by = this.model_version_id "
+        "or other.status = 'promoted' and (other.model_version_id = this.superseded_by "
+        "or other.data_end_date < this.data_end_date)) "
+        "order by other.data_end_date desc, other.model_version_id limit 1",
+        [version],
+    )
+    return None if found is None else str(found)
+
+
+def take_out(warehouse: Warehouse, version: str, status: str, because: str) -> None:
+    """Give a fit another status and say why; the fit of the same day that it superseded is back."""
+    table = MODEL_VERSIONS.full_name
+    warehouse.connection.execute(
+        f"update {table} set status = ?, rejected_because = ?, superseded_by = (select "
+        f"min(model_version_id) from {table} where status = 'superseded' and superseded_by = ?) "
+        "where model_version_id = ?",
+        [status, because, version, version],
+    )
+    warehouse.connection.execute(
+        f"update {table} set status = 'promoted', superseded_by = null "
+        "where status = 'superseded' and superseded_by = ?",
+        [version],
+    )
 
 
 def parameters_of(warehouse: Warehouse, version_id: str) -> pd.DataFrame:

@@ -6,15 +6,17 @@ Add here what people do to fits by hand. How a fit is stored and chosen is model
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import pandas as pd
 
-from dagster_project.model_registry import ROLLED_BACK
+from dagster_project.model_registry import ROLLED_BACK, take_out
 from dagster_project.result_tables import (
     CONTRACT_LTV,
     CUSTOMER_LTV,
     CUSTOMER_MICROSEGMENTS,
     MODEL_VERSIONS,
+    PORTFOLIO_LTV,
     PROMOTED_DATES,
     TABLE_LINEAGE,
 )
@@ -49,7 +51,7 @@ def versions(warehouse: Warehouse) -> pd.DataFrame:
 
 
 def roll_back(warehouse: Warehouse, version: str, reason: str) -> list[dt.date]:
-    """Take a promoted fit out of force for good.
+    """Take a promoted fit out of force for good; the one whose place it took is back.
 
     The slices it made are no longer promoted, so that the serving views fall back to the last good
     date at once; the next run of a date builds it with the fit before. Nothing is erased, and the
@@ -85,11 +87,7 @@ def roll_back(warehouse: Warehouse, version: str, reason: str) -> list[dt.date]:
     connection = warehouse.connection
     connection.execute("begin transaction")
     try:
-        connection.execute(
-            f"update {MODEL_VERSIONS.full_name} set status = ?, rejected_because = ? "
-            "where model_version_id = ?",
-            [ROLLED_BACK, f"rolled back: {reason}", version],
-        )
+        take_out(warehouse, version, ROLLED_BACK, f"rolled back: {reason}")
         for day in days:
             connection.execute(
                 f"update {PROMOTED_DATES.full_name} set is_promoted = false, reason = ? "
@@ -106,6 +104,22 @@ def roll_back(warehouse: Warehouse, version: str, reason: str) -> list[dt.date]:
         connection.execute("rollback")
         raise
     return days
+
+
+def dates_to_rebuild(warehouse: Warehouse, made: Sequence[dt.date]) -> list[dt.date]:
+    """Dates that a roll-back leaves out of date: the slices made, and those compared with them.
+
+    Parameters
+    ----------
+    made : sequence of date
+        What `roll_back` returned.
+    """
+    later = warehouse.connection.execute(
+        f"select distinct as_of_date from {PORTFOLIO_LTV.full_name} "
+        "where list_contains(?::date[], previous_as_of_date)",
+        [list(made)],
+    ).fetchall()
+    return sorted({*made, *(day for (day,) in later)})
 
 
 def _slices() -> str:

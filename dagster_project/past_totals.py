@@ -1,20 +1,21 @@
-"""What past forecasts of totals missed, read off the backtests: how far today's totals are widened.
+"""What past forecasts of totals missed, read off the backtests: how far today's are widened.
 
 Add here which past totals count. How a discrepancy is learned from them is
-models_py/lifetime_value/discrepancy.py.
+models_py/lifetime_value/discrepancy.py, when a total is refused total_status.py beside it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dagster_project.value_totals import QUANTITIES, Sums
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from models_py.lifetime_value import TotalDiscrepancy
+    from models_py.lifetime_value import TotalDiscrepancy, TotalStatus
 
 PAST = """
     with latest as (
@@ -43,19 +44,32 @@ def past_totals(warehouse: Warehouse, as_of_date: dt.date, purchase_model: str) 
     return warehouse.connection.execute(PAST, [as_of_date, purchase_model]).fetchall()
 
 
-def discrepancies(
-    past: Past, as_of_date: dt.date, horizons_days: Sequence[int], sums: Sums
-) -> dict[tuple[str, int], TotalDiscrepancy]:
-    """The discrepancy of each quantity and horizon, learned from what past totals missed.
+@dataclass(frozen=True)
+class Widening:
+    """How the interval of one quantity and horizon is widened, and what it is worth."""
+
+    discrepancy: TotalDiscrepancy
+    status: TotalStatus
+
+
+def widenings(
+    past: Past,
+    as_of_date: dt.date,
+    horizons_days: Sequence[int],
+    sums: Sums,
+    random_state: int,
+) -> dict[tuple[str, int], Widening]:
+    """The discrepancy and status of each quantity and horizon, by what past totals missed.
 
     Parameters
     ----------
     past
         As from `past_totals`.
     sums
-        Draws of the date, whose whole says what chance explains of a miss.
+        Draws of the date, whose whole says what chance explains of a miss, and whether the interval
+        is too wide to say anything.
     """
-    from models_py.lifetime_value import PastTotal, TotalDiscrepancy
+    from models_py.lifetime_value import PastTotal, TotalDiscrepancy, TotalStatus
 
     learned = {}
     for number, quantity in enumerate(QUANTITIES):
@@ -66,8 +80,11 @@ def discrepancies(
         ]
         whole = getattr(sums.totals["portfolio"], quantity).sum(axis=0)  # (draw, horizon)
         draws = {days: whole[:, place] for place, days in enumerate(horizons_days)}
+        today = as_of_date.toordinal()
         for horizon in horizons_days:
-            learned[quantity, horizon] = TotalDiscrepancy.of_horizon(
-                totals, horizon, as_of_date.toordinal(), draws
-            )
+            discrepancy = TotalDiscrepancy.of_horizon(totals, horizon, today, draws)
+            widened = discrepancy.summarise(draws[horizon], "total", random_state)
+            ends = float(widened["total_p50"]), float(widened["total_p95"])
+            status = TotalStatus.judge(totals, horizon, today, draws, *ends)
+            learned[quantity, horizon] = Widening(discrepancy, status)
     return learned

@@ -24,10 +24,12 @@ from dagster_project.settings_values import (
     Positive,
     Probability,
     Record,
+    Seasonality,
     Settings,
     ShapeDays,
     ShapeShares,
     Share,
+    StaticAttributes,
     Statuses,
     TimeZone,
     distinct,
@@ -202,8 +204,10 @@ class LifetimeValueSettings(Settings):
         tuple[Literal["mbg_nbd", "bg_nbd", "pareto_nbd"], ...],
         Field(min_length=1),
         AfterValidator(distinct),
-    ] = ("mbg_nbd", "bg_nbd")
+    ] = ("mbg_nbd", "bg_nbd", "pareto_nbd")
     pool_by: Literal["acquisition_channel", "acquisition_quarter"] | None = None
+    covariates: StaticAttributes = ()
+    seasonality: Seasonality = "auto"
     random_state: Count = 20171231
     gates: SamplingGates = SamplingGates()
 
@@ -213,6 +217,12 @@ class LifetimeValueSettings(Settings):
         if any(earlier >= later for earlier, later in pairwise(value)):
             raise ValueError(f"must ascend without repeats; the nearest is {sorted(set(value))}")
         return value
+
+    @model_validator(mode="after")
+    def _pools_or_covariates(self) -> "LifetimeValueSettings":
+        if self.pool_by and self.covariates:
+            raise ValueError("has both pool_by and covariates; purchases take one, empty the other")
+        return self
 
     def of_purchases(self) -> dict[str, object]:
         """What a fit of purchases is told; a change of anything else asks for no refit."""

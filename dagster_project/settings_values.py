@@ -8,7 +8,7 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
     Field,
 )
 
-from dagster_project.feature_catalogue import features, layer_columns
+from dagster_project.feature_catalogue import STATIC_ATTRIBUTES, features, layer_columns
 from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 
@@ -64,6 +64,20 @@ def layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str
     return layers
 
 
+def _static_attributes(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in STATIC_ATTRIBUTES:
+            near = difflib.get_close_matches(name, STATIC_ATTRIBUTES, 1, 0.6)
+            valid = f"the nearest is {near[0]}" if near else f"use {', '.join(STATIC_ATTRIBUTES)}"
+            what = (
+                "is no column of the features"
+                if name not in features()
+                else "follows from what customers did, which the purchase model explains already"
+            )
+            raise ValueError(f"names {name}, which {what}; {valid}")
+    return names
+
+
 def _default_alone(value: object) -> object:
     """One number for every table, or numbers by table of the source contract."""
     return value if isinstance(value, dict) else {"default": value}
@@ -102,6 +116,11 @@ def _record(value: str) -> str:
     return value
 
 
+def _off(value: object) -> object:
+    # YAML reads the bare word off as false.
+    return "off" if value is False else value
+
+
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
 Cron = Annotated[str, AfterValidator(_cron)]
@@ -110,7 +129,11 @@ Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct
 Statuses = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(distinct)
 ]
+StaticAttributes = Annotated[
+    tuple[Name, ...], AfterValidator(distinct), AfterValidator(_static_attributes)
+]
 Positive = Annotated[int, Field(gt=0, strict=True)]
+Seasonality = Annotated[Literal["auto", "off"], BeforeValidator(_off)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 

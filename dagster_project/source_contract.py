@@ -12,7 +12,9 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-ColumnType = Literal["text", "timestamp", "date", "decimal", "integer", "boolean", "double", "rate"]
+ColumnType = Literal[
+    "text", "timestamp", "date", "decimal", "integer", "boolean", "double", "rate", "country"
+]
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ COUNTS_WITHHELD = """
     where table_schema = 'raw' and table_name = 'landed_tables' and column_name = 'rows_erased'
 """
 PORTFOLIO = """
-    select horizon_days, customers_count, predicted_orders_mean, predicted_revenue_mean,
-        predicted_revenue_p05, predicted_revenue_p95, interval_status
-    from predictions.portfolio_ltv where as_of_date = ? order by horizon_days
+    select * from predictions.portfolio_ltv where as_of_date = ? order by horizon_days
 """
 CHANGE = """
     select * from predictions.portfolio_ltv where as_of_date = ? order by horizon_days desc limit 1
@@ -149,15 +147,23 @@ def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: 
     table = _table(
         "Next", ">purchase days", f">revenue ({currency})", ">90 % interval", "interval is"
     )
+    refused: dict[str, list[int]] = {}
     for row in warehouse.frame(PORTFOLIO, [as_of]).itertuples(index=False):
+        ends = (row.predicted_revenue_p05, row.predicted_revenue_p95)
+        if row.interval_status == "refused":
+            # Its column is younger than the table of an earlier release, a refusal is not.
+            refused.setdefault(row.interval_reason, []).append(row.horizon_days)
         table.add_row(
             f"{row.horizon_days} days",
             f"{row.predicted_orders_mean:,.0f}",
             f"{row.predicted_revenue_mean:,.0f}",
-            f"{row.predicted_revenue_p05:,.0f} to {row.predicted_revenue_p95:,.0f}",
+            "" if pd.isna(ends[0]) else f"{ends[0]:,.0f} to {ends[1]:,.0f}",
             row.interval_status,
         )
     console.print(table)
+    for reason, horizons in refused.items():
+        told = ", ".join(str(days) for days in horizons)
+        console.print(f"Not to be planned with: totals of {told} days are refused, {reason}.")
     for row in warehouse.frame(CHANGE, [as_of]).itertuples():
         # An earlier release did not split the change; its next run adds the columns.
         if pd.notna(getattr(row, "previous_as_of_date", None)):

@@ -19,7 +19,8 @@ from dagster_project import backtesting
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from models_py.lifetime_value import GroupTotals, LifetimeValue, TotalDiscrepancy
+    from dagster_project.past_totals import Widening
+    from models_py.lifetime_value import GroupTotals, LifetimeValue
 
 # The key of each grouping; a customer whose key is NULL counts in no group of it.
 GROUPINGS = {
@@ -30,7 +31,9 @@ GROUPINGS = {
     "coalesce(features.acquisition_channel, 'unknown')",
 }
 QUANTITIES = ("orders", "revenue")
-Discrepancies = Mapping[tuple[str, int], "TotalDiscrepancy"]
+Widenings = Mapping[tuple[str, int], "Widening"]
+# Columns of what past totals say are those of revenue where they have no quantity in their name.
+PREFIX = {"orders": "orders_", "revenue": ""}
 
 
 def members_sql(as_of_date: dt.date) -> str:
@@ -113,10 +116,11 @@ def sum_draws(
         else "customer_id in (select customer_id from predictions.customer_ltv "
         f"where as_of_date = date '{previous_date}')"
     )
+    covariates = list(dict.fromkeys([*model.covariates, *(earlier_model or model).covariates]))
     keys = ", ".join(f"members.{name}" for name in GROUPINGS)
     sql = (
         f"select batch.*, {keys}, {known} as is_known "
-        f"from ({backtesting.batch_sql(as_of_date)}) as batch "
+        f"from ({backtesting.batch_sql(as_of_date, covariates)}) as batch "
         f"join ({members}) as members using (customer_id) order by customer_id"
     )
     warehouse.map_batches(sql, add, as_of_date, [])
@@ -143,12 +147,13 @@ def group_rows(
     grouping: str,
     sums: Sums,
     horizons_days: Sequence[int],
-    discrepancies: Discrepancies,
+    widenings: Widenings,
     random_state: int,
 ) -> pd.DataFrame:
     """One row per group and horizon: quantiles of summed draws, means summed over customers.
 
-    The discrepancy is one draw for all groups, as a bad month is bad for everyone.
+    The discrepancy is one draw for all groups, as a bad month is bad for everyone. Where the total
+    is refused there are no quantiles; the mean stays, as customers have it.
 
     Returns
     -------
@@ -159,11 +164,20 @@ def group_rows(
     for number, horizon in enumerate(horizons_days):
         table = pd.DataFrame({grouping: sums.labels[grouping], "horizon_days": horizon})
         for quantity in QUANTITIES:
-            discrepancy = discrepancies[quantity, horizon]
+            widening = widenings[quantity, horizon]
             draws = getattr(sums.totals[grouping], quantity)[:, :, number].T  # (draw, group)
-            widened = discrepancy.summarise(draws, f"predicted_{quantity}", random_state)
-            table = table.assign(**{k: v for k, v in widened.items() if k[-5:] != "_mean"})
-            table["discrepancy_blocks_count"] = discrepancy.blocks_count
+            name = f"predicted_{quantity}"
+            quantiles = widening.discrepancy.summarise(draws, name, random_state)
+            del quantiles[f"{name}_mean"]
+            if widening.status.is_refused:
+                quantiles = dict.fromkeys(quantiles, np.full(len(table), np.nan))
+            told = {
+                "discrepancy_blocks_count": widening.discrepancy.blocks_count,
+                "interval_status": widening.status.status,
+                "interval_reason": widening.status.reason,
+            }
+            told = {f"{PREFIX[quantity]}{column}": value for column, value in told.items()}
+            table = table.assign(**quantiles, **told)
         rows.append(table)
     return pd.concat(rows, ignore_index=True).merge(
         warehouse.frame(_means(as_of_date, grouping)), on=[grouping, "horizon_days"]

@@ -87,7 +87,9 @@ def customer_ltv(
             value = value.assign(model_version_id=version, value_rank=None, value_tier=None)
             return {CUSTOMER_LTV.full_name: value}
 
-        warehouse.map_batches(backtesting.batch_sql(as_of), predict, as_of, [CUSTOMER_LTV])
+        warehouse.map_batches(
+            backtesting.batch_sql(as_of, model.covariates), predict, as_of, [CUSTOMER_LTV]
+        )
         rank_customers(warehouse, as_of, config.tier_horizon_days, config.value.tiers)
         measured = record(warehouse, step, context.run_id, tables)
     yield from results(tables, measured)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dagster_project import backtesting
+from dagster_project import backtest_rejection, backtesting
 from dagster_project.assets.lifetime_value_fit import CODE, MODEL
 from dagster_project.config import Config
 from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
-from dagster_project.model_registry import parameters_of, version_in_force
+from dagster_project.model_registry import parameters_of, predecessor, version_in_force
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.pictures_backtests import backtest_pictures
 from dagster_project.resources import POOL, ClientelaResource
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 FEATURES = ("marts", "fct_customer_features")
 TABLES = (LTV_BACKTESTS, LTV_CALIBRATION, LTV_RECALIBRATION)
-BACKTEST_CODE = tuple(f"dagster_project.backtest_{name}" for name in ("run", "origins", "families"))
+BACKTEST_CODE = tuple(
+    f"dagster_project.backtest_{name}"
+    for name in ("run", "origins", "outcomes", "families", "verdict")
+)
 
 
 def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeValue":
@@ -65,8 +68,9 @@ def load_model(warehouse: Warehouse, version: str, config: Config) -> "LifetimeV
         dg.AssetCheckSpec(
             "not_worse_than_baselines",
             asset=LTV_BACKTESTS.key,
-            description="No baseline forecasts significantly better on origins O; else the fit of "
-            "this date is rejected and the one before it stays in force; an older fit only warns.",
+            description="No baseline forecasts significantly better on origins O, neither than "
+            "this fit nor than the fits in force then. A fit of this date that loses is rejected "
+            "where the one before it does no worse; all else only warns.",
         ),
     ],
     pool=POOL,
@@ -81,8 +85,9 @@ def ltv_backtests(
     extra: dict[str, dict[str, object]] = {}
     with clientela.warehouse() as warehouse:
         version, fitted_on = version_in_force(warehouse, MODEL, as_of)
-        if judged := backtesting.judged_version(warehouse, as_of):
+        if judged := backtest_rejection.judged_version(warehouse, as_of):
             version, fitted_on = judged, as_of
+        earlier = predecessor(warehouse, version)
         due = backtesting.is_due(warehouse, as_of, fitted_on, horizons)
         origins = backtesting.origins(warehouse, as_of) if due else []
         versions = {day: version_in_force(warehouse, MODEL, day) for day in origins}
@@ -91,12 +96,13 @@ def ltv_backtests(
             LTV_BACKTESTS.full_name,
             as_of,
             [("dbt_features", date) for date in [*origins, as_of]],
-            [version, list(versions.values()), families],
+            [version, earlier, list(versions.values()), families],
             code_hash(*CODE, backtesting.__name__, *BACKTEST_CODE),
         )
         measured = None
         if begin(context, warehouse, step):
             from dagster_project.backtest_run import run
+            from dagster_project.backtest_verdict import Judged
 
             found = run(
                 warehouse,
@@ -105,6 +111,7 @@ def ltv_backtests(
                 lambda name: load_model(warehouse, name, config),
                 horizons,
                 families,
+                Judged(version, earlier),
             )
             # Together: calibration of one backtest with corrections of another would pass for true.
             frames = (found.scores, found.calibration, found.recalibration)
@@ -115,11 +122,14 @@ def ltv_backtests(
                 name: dg.MetadataValue.md(picture) for name, picture in pictures.items()
             }
         status = backtesting.interval_status(warehouse, as_of, horizons)
-        worse = backtesting.worse_than(warehouse, as_of)
+        worse = backtest_rejection.worse_than(warehouse, as_of)
+        then = backtest_rejection.worse_than(warehouse, as_of, backtest_rejection.OF_FITS_THEN)
         # An older fit has slices that stand on it: rejected now, they would be promoted without a
         # version, and the fit before it would be judged by the next slice, and so on.
         is_rejected = (
-            bool(worse) and fitted_on == as_of and backtesting.reject(warehouse, version, worse)
+            bool(worse)
+            and fitted_on == as_of
+            and backtest_rejection.reject(warehouse, as_of, version, earlier, worse)
         )
         serving = version_in_force(warehouse, MODEL, as_of)[0]
     yield from results(TABLES, measured, extra)
@@ -133,10 +143,11 @@ def ltv_backtests(
     yield dg.AssetCheckResult(
         check_name="not_worse_than_baselines",
         asset_key=LTV_BACKTESTS.key,
-        passed=not worse,
+        passed=not worse and not then,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "reasons": "; ".join(worse) or "none",
+            "of_fits_in_force_then": "; ".join(then) or "none",
             "rejected": is_rejected,
             "model_version_id": serving,
         },

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -19,6 +20,7 @@ from dagster_project.fit_health import failed_gates, flat, inference, worst
 from dagster_project.lifetime_value_statistics import (
     OPTIONAL_PARTS,
     SPEND_GROUPS,
+    WEEKLY_PURCHASES,
     purchase_groups,
 )
 from dagster_project.lineage import (
@@ -33,6 +35,9 @@ from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.pictures import posterior_picture
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import MODEL_PARAMETERS, MODEL_VERSIONS
+
+if TYPE_CHECKING:
+    from models_py.lifetime_value import OperationalClock
 
 MODEL = "lifetime_value"
 CODE = (
@@ -105,10 +110,14 @@ def lifetime_value_statistics(
             "code_hash": code_hash(*CODE),
         }
         if due:
-            purchases = warehouse.frame(purchase_groups(config.lifetime_value.pool_by), [as_of])
+            wanted = config.lifetime_value
+            groups = purchase_groups(wanted.pool_by, wanted.covariates)
+            purchases = warehouse.frame(groups, [as_of])
             spend = warehouse.frame(SPEND_GROUPS, [as_of])
             purchases.to_parquet(folder / "purchases.parquet")
             spend.to_parquet(folder / "spend.parquet")
+            weeks = warehouse.frame(WEEKLY_PURCHASES, [as_of])
+            weeks.to_parquet(folder / "weekly_purchases.parquet")
             for name, sql in OPTIONAL_PARTS.items():
                 warehouse.frame(sql, [as_of]).to_parquet(folder / f"{name}.parquet")
             request |= {
@@ -134,13 +143,15 @@ def lifetime_value_draws(
 ) -> dg.MaterializeResult:
     """Sample purchases and spend; no connection and no pool."""
     config = clientela.config
-    folder = _folder(config, dt.date.fromisoformat(context.partition_key))
+    as_of = dt.date.fromisoformat(context.partition_key)
+    folder = _folder(config, as_of)
     request = json.loads((folder / "request.json").read_text())
     if not request["is_due"]:
         return dg.MaterializeResult(metadata={"unchanged": True})
-    from models_py.lifetime_value import LifetimeValue, Sampling
+    from models_py.lifetime_value import LifetimeValue, Sampling, stated_priors
 
     settings = config.lifetime_value
+    clock, season = _clock(folder, settings.seasonality)
     model = LifetimeValue(
         settings.horizons_days,
         settings.annual_discount_rate,
@@ -154,12 +165,33 @@ def lifetime_value_draws(
         pd.read_parquet(folder / "purchases.parquet"),
         pd.read_parquet(folder / "spend.parquet"),
         **_optional_parts(folder),
+        clock=clock,
+        as_of_date=as_of,
+        covariates=settings.covariates,
     )
     draws = model.parameters_frame()
     draws.to_parquet(folder / "draws.parquet")
     (folder / "diagnostics.json").write_text(json.dumps(model.diagnostics_))
+    (folder / "priors.json").write_text(json.dumps(stated_priors(model)))
+    (folder / "season.txt").write_text(season)
     picture = dg.MetadataValue.md(posterior_picture(draws))
-    return dg.MaterializeResult(metadata={"posterior": picture, **flat(model.diagnostics_)})
+    return dg.MaterializeResult(
+        metadata={
+            "posterior": picture,
+            "season": season,
+            "covariates": ", ".join(model.design_.terms) if model.design_ else "none",
+            **flat(model.diagnostics_),
+        }
+    )
+
+
+def _clock(folder: Path, seasonality: str) -> "tuple[OperationalClock | None, str]":
+    """The season's clock for this fit, if any, and the words for its record."""
+    from models_py.lifetime_value import find_clock
+
+    if seasonality == "off":
+        return None, "calendar: switched off"
+    return find_clock(pd.read_parquet(folder / "weekly_purchases.parquet"))
 
 
 def _optional_parts(folder: Path) -> dict[str, pd.DataFrame]:
@@ -213,8 +245,6 @@ def lifetime_value_version(
     diagnostics: dict[str, float] = {}
     with clientela.warehouse() as warehouse:
         if request["is_due"]:
-            from models_py.lifetime_value import stated_priors
-
             by_model = json.loads((folder / "diagnostics.json").read_text())
             diagnostics, problems = worst(by_model), failed_gates(by_model, config)
             sizes = {k: request[k] for k in ("customers_count", "groups_count")}
@@ -225,11 +255,16 @@ def lifetime_value_version(
                 request["fingerprint"],
                 draws,
                 problems,
-                diagnostics | sizes | {"inference": inference(by_model)},
+                diagnostics
+                | sizes
+                | {
+                    "inference": inference(by_model),
+                    "season": (folder / "season.txt").read_text(),
+                },
                 _settings(config),
                 request["data_hash"],
                 request["code_hash"],
-                stated_priors(request["purchase_model"]),
+                json.loads((folder / "priors.json").read_text()),
             )
             version = store(warehouse, fit)
         else:

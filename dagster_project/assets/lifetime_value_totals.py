@@ -25,7 +25,7 @@ from dagster_project.lineage import (
 )
 from dagster_project.model_registry import version_in_force
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
-from dagster_project.past_totals import discrepancies, past_totals
+from dagster_project.past_totals import past_totals, widenings
 from dagster_project.pictures import value_picture
 from dagster_project.pictures_of_totals import change_picture, cohort_picture
 from dagster_project.resources import POOL, ClientelaResource
@@ -88,14 +88,13 @@ def ltv_totals(
         before, version_before = portfolio_change.previous_slice(warehouse, as_of)
         model = load_model(warehouse, version, config)
         past = past_totals(warehouse, as_of, model.purchase_model)
-        status = backtesting.interval_status(warehouse, as_of, model.horizons_days)
         step = step_for(
             warehouse,
             PORTFOLIO_LTV.full_name,
             as_of,
             [(VALUE, as_of), (SEGMENTS, as_of)],
             [
-                [version, status, past, config.value.acquisition_cost_by_channel],
+                [version, past, config.value.acquisition_cost_by_channel],
                 [before, before and recorded_fingerprint(warehouse, VALUE, before)],
             ],
             code_hash(*CODE, *MODULES),
@@ -106,7 +105,7 @@ def ltv_totals(
         has_other = version_before not in (None, version)
         earlier = load_model(warehouse, str(version_before), config) if has_other else None
         sums = value_totals.sum_draws(warehouse, as_of, model, before, earlier)
-        learned = discrepancies(past, as_of, model.horizons_days, sums)
+        learned = widenings(past, as_of, model.horizons_days, sums, model.random_state)
         frames = {
             name: value_totals.group_rows(
                 warehouse, as_of, name, sums, model.horizons_days, learned, model.random_state
@@ -114,8 +113,6 @@ def ltv_totals(
             for name in value_totals.GROUPINGS
         }
         written = _tables(warehouse, config, as_of, before, sums, frames)
-        for rows in written.values():
-            rows["interval_status"] = rows["horizon_days"].map(status)
         written[MODEL_DRIFT] = (
             model_drift.drift_between(
                 warehouse,

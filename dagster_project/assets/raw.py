@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dagster_project.landing import LandedTable, LandingReport, fingerprint, land
-from dagster_project.lineage import Step, begin, record
+from dagster_project.lineage import Step, is_due, record, strike_out
 from dagster_project.lineage import fingerprint as hash_of
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.source_contract import RAW_TABLES, Shape
@@ -51,10 +51,11 @@ def raw_tables(
     config = clientela.config
     with clientela.warehouse() as warehouse:
         step = Step("raw", None, hash_of(fingerprint(config, warehouse.connection)))
-        if not begin(context, warehouse, step):
+        if not is_due(context, warehouse, step):
             report = None
         else:
-            report = land(warehouse.connection, config)
+            # A source that is refused leaves the tables, so what is written of them stays too.
+            report = land(warehouse.connection, config, lambda opened: strike_out(opened, step))
             record(warehouse, step, context.run_id)
             if report.rows_erased:
                 context.log.warning(

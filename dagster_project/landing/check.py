@@ -1,10 +1,11 @@
 """Reading a source against the contract without a warehouse, before anything is run.
 
 Add a fact about a source here that saves its owner a failed run.
-Rules that only staging can judge stay out (unknown products, currencies without a rate).
+Rules that only staging can judge stay out (unknown products, amounts too large once converted).
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from rich.console import RenderableType
 from dagster_project.config import Config
 from dagster_project.landing.delivery import Part, quoted
 from dagster_project.landing.fingerprint import source_connection
+from dagster_project.landing.rate_rules import keep_first_rates, lacks_rate
 from dagster_project.landing.requirements import mapped_shapes, problems
 from dagster_project.landing.row_rules import always_midnight, filled, readable, rows_set_aside
 from dagster_project.landing.sources import source_of
+from dagster_project.refusals import MIN_ROWS
 from dagster_project.source_contract import SHAPES, ColumnType, Shape
 
 
@@ -59,7 +62,10 @@ class TableCheck:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """A source against the contract; it can be run when there are no `problems`."""
+    """A source against the contract; it can be run when there are no `problems`.
+
+    `layers` are those of the segmentation in config.yml, each with its columns.
+    """
 
     label: str
     tables: tuple[TableCheck, ...]
@@ -67,10 +73,11 @@ class SourceReport:
     unused: tuple[str, ...]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+    layers: Mapping[str, tuple[str, ...]]
 
     @property
     def is_fit(self) -> bool:
-        """Whether every required table and column is there."""
+        """Whether every required table and column is there, and not too many rows are bad."""
         return not self.problems
 
     def render(self) -> RenderableType:
@@ -101,12 +108,14 @@ def check_source(config: Config) -> SourceReport:
     ):
         connection.execute("set TimeZone = 'UTC'")
         parts = source.parts(connection, Path(workspace))
+        rates = parts.get("exchange_rates", ())
+        keep_first_rates(connection, _rows(rates) if rates else None, _delivered(rates))
         tables = tuple(
-            _checked(table, shape, parts[table], connection)
+            _checked(table, shape, parts[table], connection, config)
             for table, shape in source.contract.items()
             if parts.get(table)
         )
-        found = tuple(problems(source, parts))
+        found = (*problems(source, parts), *_too_many_set_aside(tables, config))
     return SourceReport(
         label=source.label,
         tables=tables,
@@ -116,14 +125,44 @@ def check_source(config: Config) -> SourceReport:
         unused=source.unused,
         notes=tuple(note for group in parts.values() for part in group for note in part.notes),
         problems=found,
+        layers={name: tuple(names) for name, names in config.segmentation.layers.items()},
     )
 
 
+def _too_many_set_aside(tables: tuple[TableCheck, ...], config: Config) -> list[str]:
+    """One sentence for each table of which staging would refuse more than config.yml allows."""
+    limits = config.quality.max_quarantined_share
+    found = []
+    for table in tables:
+        rows = table.rows_count + table.rejected_lines_count
+        broken = sum(n for rule, n in table.set_aside.items() if rule != "repeated_key")
+        broken += table.rejected_lines_count
+        limit = limits.get(table.table_name, limits["default"])
+        if table.table_name in SHAPES and rows >= MIN_ROWS and broken > limit * rows:
+            found.append(
+                f"{table.table_name}: {broken:,} of {rows:,} rows ({broken / rows:.1%}) would be "
+                f"set aside, and {limit:.1%} is the limit, so the run would stop. Correct them, or "
+                f"raise quality.max_quarantined_share.{table.table_name} in config.yml."
+            )
+    return found
+
+
+def _delivered(parts: tuple[Part, ...]) -> list[str]:
+    return list(dict.fromkeys(name for part in parts for name in part.columns))
+
+
+def _rows(parts: tuple[Part, ...]) -> str:
+    return " union all by name ".join(f"({part.relation})" for part in parts)
+
+
 def _checked(
-    table: str, shape: Shape, parts: tuple[Part, ...], connection: duckdb.DuckDBPyConnection
+    table: str,
+    shape: Shape,
+    parts: tuple[Part, ...],
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
 ) -> TableCheck:
-    delivered = list(dict.fromkeys(name for part in parts for name in part.columns))
-    rows = " union all by name ".join(f"({part.relation})" for part in parts)
+    delivered, rows = _delivered(parts), _rows(parts)
     known = [column for column in shape.columns if column.name in delivered]
     typed = [column for column in known if column.type != "text"]
     timed = [column for column in typed if column.type == "timestamp"]
@@ -148,6 +187,8 @@ def _checked(
     midnight = tuple(column.name for column in timed if next(found))
     empty = {name: next(found) for name in required}
     is_judged = table in SHAPES and set(shape.required_columns) <= set(delivered)
+    currency, zone = config.source.reporting_currency, config.source.business_time_zone
+    rateless = lacks_rate(shape, delivered, currency, zone)
     return TableCheck(
         table_name=table,
         origins=tuple(part.origin for part in parts),
@@ -159,6 +200,6 @@ def _checked(
         midnight_columns=midnight,
         empty_required={name: count for name, count in empty.items() if count},
         duplicate_keys_count=next(found) if has_key else None,
-        set_aside=rows_set_aside(shape, delivered, rows, connection) if is_judged else {},
+        set_aside=rows_set_aside(shape, delivered, rows, connection, rateless) if is_judged else {},
         feeds=shape.feeds or (table,),
     )

@@ -78,7 +78,7 @@ def _available(report: "SourceReport") -> Table:
     delivered = set(SHAPES) - set(report.missing_shapes)
     dependent = [feature for feature in features().values() if feature.needs]
     there = sum(feature.is_fed_by(delivered) for feature in dependent)
-    title = f"What it gives: {there} of {len(dependent)} features"
+    title = f"What it gives: {there} of {len(dependent)} features; {_layers(report)}"
     table = Table(box=None, pad_edge=False, show_header=False, title=title, title_justify="left")
     table.add_column()
     table.add_column()
@@ -92,6 +92,18 @@ def _available(report: "SourceReport") -> Table:
         )
         table.add_row(_gives(shape, delivered), _some(fed.get(shape, [])) or absent)
     return table
+
+
+def _layers(report: "SourceReport") -> str:
+    """The layers of the segmentation, and which of their columns would be empty."""
+    delivered = set(SHAPES) - set(report.missing_shapes)
+    catalogue, said = features(), []
+    for layer, names in report.layers.items():
+        empty = [n for n in names if n in catalogue and not catalogue[n].is_fed_by(delivered)]
+        without = f", not {_some(empty)}" if empty else ""
+        filled = len(names) - len(empty)
+        said.append(f"layer {layer}: {filled} of {len(names)}{without}")
+    return "; ".join(said)
 
 
 def _gives(shape: str, delivered: set[str]) -> str:

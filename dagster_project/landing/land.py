@@ -5,6 +5,7 @@ Reading files stays out (`sources.py` and the readers behind it); so does judgin
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -32,7 +33,11 @@ create or replace table raw.landed_dataset (
 """
 
 
-def land(connection: duckdb.DuckDBPyConnection, config: Config) -> LandingReport:
+def land(
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
+    replacing: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+) -> LandingReport:
     """Replace the raw tables by what the source delivers now.
 
     All or nothing: when it fails or is killed, the raw tables of the last landing remain.
@@ -41,6 +46,8 @@ def land(connection: duckdb.DuckDBPyConnection, config: Config) -> LandingReport
     ----------
     connection
         The open warehouse, outside a transaction.
+    replacing
+        Called in the transaction that replaces the tables; what it writes stands or falls with it.
 
     Raises
     ------
@@ -74,6 +81,8 @@ def land(connection: duckdb.DuckDBPyConnection, config: Config) -> LandingReport
                 withheld.gather_orders(table, RAW_TABLES[table], found)
         cursor.execute("begin transaction")
         try:
+            if replacing:
+                replacing(cursor)
             cursor.execute(_LOG_TABLES)
             tables = tuple(
                 _land_table(

@@ -1,17 +1,18 @@
 """The row rules of staging as SQL over delivered text, so that check-source can count them unrun.
 
 Change a rule here when dbt/macros/row_rules.sql or casts.sql changes; a test runs both on one file.
-Rules that need other tables or the business's settings stay out (unknown_currency,
-amount_too_large).
+What needs the rates of currencies is in rate_rules.py; amount_too_large is left to the run.
 """
 
 from collections.abc import Iterable
 
 import duckdb
 
+from dagster_project.country_names import country_codes
 from dagster_project.landing.consent_words import GRANTING, PURPOSES, consent_word
 from dagster_project.landing.delivery import quoted
 from dagster_project.source_contract import Column, ColumnType, Shape
+from dagster_project.sql_text import literal
 
 _CASTS: dict[ColumnType, str] = {
     "timestamp": "timestamptz",
@@ -52,6 +53,9 @@ def readable(column: Column) -> str:
         # A latitude has no limit of its own: it only must fit.
         is_bounded = column.type != "double"
         return f"case when abs({value}) < {limit} then {value} end" if is_bounded else value
+    if column.type == "country":
+        known = ", ".join(literal(name) for name in country_codes())
+        return f"case when strip_accents(lower({text})) in ({known}) then {text} end"
     value = f"try_cast({text} as {_CASTS[column.type]})"
     if column.type in ("timestamp", "date"):
         return f"case when {value} >= '1900-01-01' and {value} < '2200-01-01' then {value} end"
@@ -72,7 +76,11 @@ def always_midnight(column: Column) -> str:
 
 
 def rows_set_aside(
-    shape: Shape, delivered: Iterable[str], rows: str, connection: duckdb.DuckDBPyConnection
+    shape: Shape,
+    delivered: Iterable[str],
+    rows: str,
+    connection: duckdb.DuckDBPyConnection,
+    lacks_rate: str | None = None,
 ) -> dict[str, int]:
     """Rows by the first rule they break; a row that only repeats a key is `repeated_key`.
 
@@ -80,6 +88,8 @@ def rows_set_aside(
     ----------
     rows
         SELECT of the delivered columns as text.
+    lacks_rate
+        SQL that is true for a row whose currency has no rate.
     """
     there = {column.name: column for column in shape.columns if column.name in set(delivered)}
     tests = [(f"{filled(there[name])} is null", "missing_key") for name in shape.key]
@@ -102,6 +112,8 @@ def rows_set_aside(
     if shape.any_of:
         named = ", ".join([*(filled(there[n]) for n in shape.any_of if n in there), "null"])
         tests.append((f"coalesce({named}) is null", "missing_customer"))
+    if lacks_rate:
+        tests.append((lacks_rate, "unknown_currency"))
     key_texts = {name: filled(there[name]) for name in shape.key}
     if "purpose" in there:
         key_texts["purpose"] = consent_word(key_texts["purpose"], PURPOSES)

@@ -97,11 +97,25 @@ LTV_BACKTESTS = ResultTable(
         ("origin_date", "DATE", "The date the forecast was made from."),
         HORIZON,
         ("slice", "VARCHAR", SLICE),
-        ("model", "VARCHAR", "The model or the naive baseline."),
-        ("metric", "VARCHAR", "What is measured."),
+        (
+            "model",
+            "VARCHAR",
+            "The model or the naive baseline; the fit before, in <quantity>_crps_earlier_gain.",
+        ),
+        (
+            "metric",
+            "VARCHAR",
+            "What is measured. <quantity>_crps_gain is over a baseline, of the forecasts made at "
+            "the origins, <quantity>_crps_verdict_gain of the forecasts of the fit that is judged.",
+        ),
         ("value", "DOUBLE", "The measure."),
         ("customers_count", "BIGINT", "Customers in the slice."),
-        VERSION,
+        (
+            "model_version_id",
+            "VARCHAR",
+            "The fit that made the forecast, or that a baseline is held against; NULL where "
+            "several did, and for families that are compared only.",
+        ),
         ROLE,
         POPULATION,
     ),

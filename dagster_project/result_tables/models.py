@@ -19,10 +19,10 @@ MODEL_VERSIONS = ResultTable(
         (
             "status",
             "VARCHAR",
-            "promoted, rejected by a gate, superseded by a later fit on the same day, or "
-            "rolled_back, which is for good.",
+            "promoted, rejected by a gate or a backtest, superseded by a later fit on the same "
+            "day, or rolled_back, which is for good.",
         ),
-        ("rejected_because", "VARCHAR", "Gate that failed, with its number; why it went back."),
+        ("rejected_because", "VARCHAR", "What failed, with its number; why it went back."),
         ("customers_count", "BIGINT", "Customers in the training rows."),
         ("groups_count", "BIGINT", "Rows of sufficient statistics the sampler saw."),
         ("inference", "VARCHAR", "Per model part: importance (weights) or nuts (chains)."),
@@ -40,11 +40,13 @@ MODEL_VERSIONS = ResultTable(
         ("net_factor", "DOUBLE", "What refunds still to come leave of amounts; NULL when unknown."),
         ("margin_rate", "DOUBLE", "Margin per net revenue of the base; NULL without costs."),
         ("margin_rate_sd", "DOUBLE", "Its standard error."),
+        ("season", "VARCHAR", "clock or calendar: what purchase times are measured on, and why."),
         ("settings", "VARCHAR", "Settings as JSON."),
         ("input_fingerprint", "VARCHAR", "Hash of data, settings and code that made it."),
         ("data_hash", "VARCHAR", "Hash of the data alone: of what its features were built from."),
         ("code_hash", "VARCHAR", "Hash of the code and of the versions of what computes."),
         ("priors", "VARCHAR", "Priors as JSON: part, number, [kind, location, scale]."),
+        ("superseded_by", "VARCHAR", "The fit of the same day that serves in its place."),
     ),
 )
 

@@ -10,7 +10,6 @@ from dagster_project.result_tables.columns import (
     AS_OF,
     HORIZON,
     OBSERVED,
-    STATUS,
     VERSION,
     Column,
     ResultTable,
@@ -21,8 +20,21 @@ CUSTOMERS: Column = ("customers_count", "BIGINT", "Customers with at least one p
 PREDICTED: tuple[Column, ...] = (
     *quantiles("predicted_orders", "Purchase days of today's customers within the horizon"),
     *quantiles("predicted_revenue", "Their net revenue, model discrepancy included"),
-    ("discrepancy_blocks_count", "INTEGER", "Past blocks that the discrepancy learned from."),
-    STATUS,
+    (
+        "discrepancy_blocks_count",
+        "INTEGER",
+        "Past blocks of the longest tested length that the discrepancy of revenue learned from.",
+    ),
+    (
+        "interval_status",
+        "VARCHAR",
+        "What past totals say of the interval of revenue: calibrated, uncalibrated, extrapolated, "
+        "or refused, which leaves its quantiles NULL.",
+    ),
+    ("interval_reason", "VARCHAR", "The figures that gave the interval of revenue its status."),
+    ("orders_discrepancy_blocks_count", "INTEGER", "The same blocks, of orders."),
+    ("orders_interval_status", "VARCHAR", "The same status, of orders."),
+    ("orders_interval_reason", "VARCHAR", "The same figures, of orders."),
     ("predicted_margin_mean", "DOUBLE", "Their margin, mean; NULL when unknown for anybody."),
 )
 SUMMED: tuple[Column, ...] = (AS_OF, HORIZON, VERSION, CUSTOMERS, *OBSERVED, *PREDICTED)

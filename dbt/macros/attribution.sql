@@ -17,6 +17,16 @@
     coalesce(named_records.customer_id, named_devices.customer_id, named_emails.customer_id)
 {%- endmacro %}
 
+{# The business day from which it is known whose an event was: its own, or that of a later login on its device. A
+   slice counts what is known on its date. #}
+{% macro joined_known_date(event, happened_at) -%}
+    case
+        when named_records.customer_id is null and named_devices.known_date > {{ business_date(event ~ '.' ~ happened_at) }}
+            then named_devices.known_date
+        else {{ business_date(event ~ '.' ~ happened_at) }}
+    end
+{%- endmacro %}
+
 {# Systems say the same in many words: 'Added to Cart', 'add_to_cart' and 'add-to-cart' are one. #}
 {% macro is_event(event_type, kind) -%}
     replace(replace(lower({{ event_type }}), '-', '_'), ' ', '_') in ({{ quoted_list({

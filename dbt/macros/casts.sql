@@ -69,7 +69,7 @@
 {# The type of a column in the source contract -> its type in the warehouse. #}
 {% macro warehouse_type(logical_type) -%}
     {{ return({
-        'text': dbt.type_string(), 'code': dbt.type_string(), 'timestamp': 'timestamp', 'date': 'date',
+        'text': dbt.type_string(), 'code': dbt.type_string(), 'country': dbt.type_string(), 'timestamp': 'timestamp', 'date': 'date',
         'money': 'decimal(18, 4)', 'rate': 'decimal(18, 8)', 'number': 'decimal(18, 6)',
         'purpose': dbt.type_string(), 'granting': 'boolean', 'integer': 'bigint', 'boolean': 'boolean', 'double': 'double',
     }[logical_type]) }}

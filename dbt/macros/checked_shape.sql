@@ -2,14 +2,16 @@
    row as JSON when a rule was broken. Of rows with one key the shape's own table wins, then the content that
    landed last: other contents are `superseded`, repetitions of the same content `duplicate`.
    `relations`: mapping views of the shape; those in `refusing` also say which rows they refuse and why.
-   `currency_day`: timestamp column whose day needs a rate. #}
-{% macro checked_shape(shape, relations, currency_day=none, rates=none, refusing=[]) -%}
+   `currency_day`: timestamp column whose day needs a rate. `order_rates`: currency and rate of the order that a row
+   names, which go before its own. `countries`: what names and codes of countries mean. #}
+{% macro checked_shape(shape, relations, currency_day=none, rates=none, refusing=[], order_rates=none,
+    countries=none) -%}
 {%- set columns = shape_columns(shape) -%}
 {%- set names = columns | map(attribute='name') | list -%}
 {%- set received_names = [] -%}
 {%- for name in names -%} {%- do received_names.append('received_' ~ name) -%} {%- endfor -%}
 {%- set keys = shape_keys(shape) -%}
-{%- set rules = row_rules(shape, currency_day) -%}
+{%- set rules = row_rules(shape, currency_day, order_rates) -%}
 with received as (
     {%- for relation in relations + refusing %}
     select
@@ -30,10 +32,14 @@ typed as (
         source_row_number
         {{- ', refused_rule, refused_reason' if refusing }}
         {%- for column in columns %},
-        {{ column.name }} as received_{{ column.name }},
-        {{ cast_text(column.name, column.type) }} as {{ column.name }}
+        received.{{ column.name }} as received_{{ column.name }},
+        {{ 'countries.country_code' if column.type == 'country' else cast_text('received.' ~ column.name, column.type) }}
+            as {{ column.name }}
         {%- endfor %}
     from received
+    {%- for column in columns if column.type == 'country' %}
+    left join {{ countries }} as countries on {{ country_key('received.' ~ column.name) }} = countries.country_name
+    {%- endfor %}
 ),
 tested as (
     select
@@ -61,6 +67,15 @@ tested as (
         on typed.currency_code = rates.currency_code
         and {{ business_date('typed.' ~ currency_day) }} >= rates.valid_from
         and {{ business_date('typed.' ~ currency_day) }} < rates.valid_until
+    {%- endif %}
+    {%- if order_rates %}
+    left join (
+        select source_system as rated_source_system, order_id as rated_order_id, currency_code as order_currency_code,
+            rate_to_reporting as order_rate
+        from {{ order_rates }}
+    ) as order_rates
+        on typed.source_system = order_rates.rated_source_system
+        and typed.order_id = order_rates.rated_order_id
     {%- endif %}
 ),
 {{ repeated_rows(shape, received_names) }},

@@ -1,5 +1,5 @@
 {# The rules a row can break by itself, in the order in which the first one broken is reported. #}
-{% macro row_rules(shape, currency_day=none) -%}
+{% macro row_rules(shape, currency_day=none, order_rates=none) -%}
     {%- set columns = shape_columns(shape) -%}
     {%- set unreadable = {
         'timestamp': 'bad_timestamp', 'date': 'bad_timestamp', 'boolean': 'bad_boolean', 'granting': 'bad_boolean', 'money': 'bad_number',
@@ -31,13 +31,19 @@
         {%- do rules.append({'when': "typed.currency_code <> '" ~ var('reporting_currency') ~ "' and rates.currency_code is null",
             'rule': 'unknown_currency',
             'reason': "'exchange_rates has no rate on or before that day for ' || typed.currency_code"}) -%}
+        {%- set rate = "case when typed.currency_code <> '" ~ var('reporting_currency') ~ "' then rates.rate_to_reporting end" -%}
+        {%- set currency = 'typed.currency_code' -%}
+        {%- if order_rates -%}
+            {%- set currency = 'coalesce(typed.currency_code, order_currency_code)' -%}
+            {%- set rate = 'case when ' ~ currency ~ ' = order_currency_code then order_rate else '
+                ~ rate ~ ' end' -%}
+        {%- endif -%}
         {#- Beyond the reporting currency's decimals an accepted order would be NULL in the ledger, and nobody told. -#}
         {%- for c in columns if c.role != 'optional' and c.type == 'money' -%}
             {%- do rules.append({'rule': 'amount_too_large',
-                'when': "typed.currency_code <> '" ~ var('reporting_currency') ~ "' and cast(typed." ~ c.name
-                    ~ " as double) * cast(rates.rate_to_reporting as double) >= " ~ largest('money'),
+                'when': 'cast(typed.' ~ c.name ~ ' as double) * cast(' ~ rate ~ ' as double) >= ' ~ largest('money'),
                 'reason': "'" ~ c.name ~ " is more than " ~ largest('money') ~ " in " ~ var('reporting_currency')
-                    ~ ": ' || received_" ~ c.name ~ " || ' ' || typed.currency_code"}) -%}
+                    ~ ": ' || received_" ~ c.name ~ " || ' ' || " ~ currency}) -%}
         {%- endfor -%}
     {%- endif -%}
     {%- if shape == 'consents' -%}

@@ -2,13 +2,13 @@
    dagster_project/sources/shapes.yml, and a test compares the names.
    Roles: key (never empty, unique), required (never empty), strict (may be empty, but a value that
    cannot be read sends the row to quarantine). Without a role an unreadable value becomes NULL.
-   Types: code is upper-case text; money is an amount that may not be negative; purpose and granting are words
+   Types: code is upper-case text; country is a name or code that country_codes knows; money is an amount that may not be negative; purpose and granting are words
    of a consent (consents.sql). #}
 {% macro shape_columns(shape) -%}
     {%- set contract = {
         'customer_records': 'source_system text key, source_record_id text key, email text, phone text, loyalty_id text,
             device_id text, first_name text, last_name text, full_name text, birth_date date, gender text, street text,
-            city text, postal_code text, country_code code, income_band text, household_size text,
+            city text, postal_code text, country_code country, income_band text, household_size text,
             acquisition_channel text, acquisition_cost_amount money, is_test boolean, created_at timestamp,
             updated_at timestamp',
         'identifiers': 'source_system text key, source_record_id text key, identifier_type text key,

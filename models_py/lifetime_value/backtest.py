@@ -44,7 +44,7 @@ def evaluate(
     """Predict a batch as of a past date and lay outcomes beside it.
 
     The randomised PIT of an outcome y among n draws is (number below y + U (number equal + 1)) /
-    (n + 1), U uniform and keyed by the customer: uniform over customers when the predictive
+    (n + 1), U uniform and keyed by customer and date: uniform over customers when the predictive
     distribution is right, however many zeros it has (Czado, Gneiting & Held 2009).
 
     Parameters
@@ -93,7 +93,9 @@ def evaluate(
         stop = start + len(futures.orders)
         lot = np.empty((stop - start, len(QUANTITIES), len(horizons)))
         for row, key in zip(lot, histories.customer_id[start:stop], strict=True):
-            keyed_generator(key, model.random_state, _PIT_STREAM).random(out=row)
+            # Without the date a customer had one lot in every window, which tied them together.
+            lot_key = f"{key}@{as_of_date}"
+            keyed_generator(lot_key, model.random_state, _PIT_STREAM).random(out=row)
         part = {}
         for number, quantity in enumerate(QUANTITIES):
             draws = getattr(futures, quantity)[:, used]  # (customer, horizon, draw)

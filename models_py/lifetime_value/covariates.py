@@ -18,8 +18,9 @@ from models_py.lifetime_value.grouped_model import GroupedModel
 from models_py.lifetime_value.sampler import Sampling, sample
 
 # Normal: a covariate one unit up multiplies rates, with 95 %, by 0.4 to 2.7.
-EFFECT_SCALE = 0.5
+EFFECT_PRIOR = ("normal", 0.0, 0.5)
 LARGEST_GROUPS_COUNT = 2000
+EFFECTS = ("rate_effect", "dropout_effect")
 
 
 def binned(values: np.ndarray, bins_count: int = 5) -> np.ndarray:
@@ -34,13 +35,23 @@ def binned(values: np.ndarray, bins_count: int = 5) -> np.ndarray:
             f"a covariate has {int((~np.isfinite(values)).sum())} values that are not finite. Fill "
             "them, and add an indicator of what was filled."
         )
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins_count + 1)[1:-1]))
-    place = np.searchsorted(edges, values, side="right")
-    sums, sizes = np.bincount(place, weights=values), np.bincount(place)
-    middle = (sums / np.maximum(sizes, 1))[place]
-    spread = middle.std()
-    found: np.ndarray = (middle - middle.mean()) / (spread if spread > 0 else 1.0)
+    edges, middles = bins(values, bins_count)
+    found: np.ndarray = middles[np.searchsorted(edges, values, side="right")]
     return found
+
+
+def bins(values: np.ndarray, bins_count: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Where quantile bins begin, but for the first, and each bin's mean, in sds from the mean."""
+    cuts = np.linspace(0, 1, bins_count + 1)[1:-1]
+    # At values that occur, so that no bin is empty.
+    edges = np.unique(np.quantile(values, cuts, method="higher"))
+    edges = edges[edges > values.min()]
+    place = np.searchsorted(edges, values, side="right")
+    sizes = np.bincount(place)
+    middles = np.bincount(place, weights=values) / sizes
+    mean = np.average(middles, weights=sizes)
+    spread = np.sqrt(np.average((middles - mean) ** 2, weights=sizes))
+    return edges, (middles - mean) / (spread if spread > 0 else 1.0)
 
 
 def statistics(groups: pd.DataFrame, name: str, covariates: Sequence[str]) -> dict[str, np.ndarray]:
@@ -104,9 +115,7 @@ def model(name: str, covariates: Sequence[str]) -> GroupedModel:
         found = shifted(name, {key: at[key] for key in base.parameters}, by_rate, by_dropout, xp)
         return pooling.log_likelihood(name, data, found, xp)
 
-    priors = dict(base.priors) | {
-        f"number of {effect}": ("normal", 0.0, EFFECT_SCALE) for effect in names
-    }
+    priors = dict(base.priors) | {f"number of {effect}": EFFECT_PRIOR for effect in names}
     return GroupedModel(name, priors, (*base.parameters, *names), natural, log_likelihood)
 
 

@@ -1,136 +1,119 @@
 """What totals miss beyond parameters and chance: months differ in ways no customer model knows.
 
-Add here how past misses of totals widen the intervals of future totals.
-Draws of totals come from `totals.GroupTotals`; single customers need none of this.
+Add here how past misses of totals widen the intervals of future totals. Which past totals count is
+past_blocks.py; whether the widened interval is to be believed, total_status.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from models_py import posterior
+from models_py.lifetime_value.past_blocks import Miss, PastTotal, misses_up_to
 
-PRIOR_BLOCKS = 4
-PRIOR_SCALE = 0.07
-# However well past totals were met, the next month may be the first of another kind.
-LEAST_SCALE = 0.02
+_SCALES_COUNT = 24
 _REPEATS = 20
+_STEPS = 1001
 
 
 @dataclass(frozen=True)
-class PastTotal:
-    """A total that was forecast in the past, and what became of it.
+class Assumptions:
+    """What is believed of misses before any is seen, and for how long one is remembered.
+
+    Chosen in simulated worlds by benchmarks/discrepancy.py, which alone tries others.
 
     Attributes
     ----------
-    origin_day : int
-        Day of the forecast, counted from anywhere.
-    horizon_days : int
-    actual, predicted : float
+    prior_scale : float
+        Of the half-Cauchy: the median of the scale before any block is seen, bounds apart.
+    least_scale, greatest_scale : float
+        Of the greatest, the central 95 % reach from 0.38 to 2.7 times the forecast, no farther.
+    half_life_days : float
+        Age at which a block counts half.
+    overlap : float
+        1: blocks of L lengths that lie over each other count 1 / L each; 0: each counts in full.
+    forgets_breaks : bool
+        Whether blocks up to a far miss are forgotten once a block is no far miss.
     """
 
-    origin_day: int
-    horizon_days: int
-    actual: float
-    predicted: float
+    prior_scale: float = 0.07
+    least_scale: float = 0.01
+    greatest_scale: float = 0.5
+    half_life_days: float = 180.0
+    overlap: float = 1.0
+    forgets_breaks: bool = True
 
 
-def blocks_up_to(past: Sequence[PastTotal], horizon_days: int, today: int) -> list[list[PastTotal]]:
-    """Past totals over windows no longer than the horizon, one list for each length.
-
-    Within a length, windows have ended by `today` and do not overlap; from the latest backwards.
-    Totals that are not positive (a shop not yet open) are left out.
-    """
-    lengths = sorted({total.horizon_days for total in past if total.horizon_days <= horizon_days})
-    chosen = []
-    for length in lengths:
-        blocks, first_start = [], today
-        for total in sorted(past, key=lambda total: -total.origin_day):
-            fits = total.horizon_days == length and total.origin_day + length <= first_start
-            if fits and min(total.actual, total.predicted) > 0:
-                blocks.append(total)
-                first_start = total.origin_day
-        chosen.append(blocks)
-    return [blocks for blocks in chosen if blocks]
-
-
-def chance_of(draws: np.ndarray) -> float:
-    """Standard deviation of ln(total) over draws (draw,): what parameters and chance explain."""
-    return float(np.log(np.maximum(draws, 1.0)).std())
+ASSUMPTIONS = Assumptions()
 
 
 @dataclass(frozen=True)
 class TotalDiscrepancy:
-    """Student t of ln(actual / predicted) totals, around 0, beside parameters and chance.
+    """ln(actual / predicted) of totals beside parameters and chance: normal around 0.
+
+    Its scale s is unknown: half-Cauchy before any block, between bounds, and the log ratio of a
+    past block ~ Normal(0, s^2 + chance^2). The discrepancy of the next total is the mixture of
+    normals over the posterior of s.
 
     Attributes
     ----------
-    degrees_of_freedom : float
-        4 + n for n past blocks.
-    scale : float
-        Square root of (4 x 0.07^2 + sum of (delta^2 - chance^2)) / (4 + n), at least 0.02.
+    scales, weights : ndarray (scale,)
+        Scales evenly spaced by their logarithm, and their posterior probabilities.
     blocks_count : int
         Blocks of the longest length that has any: what the horizon itself has been tested on.
     """
 
-    degrees_of_freedom: float
-    scale: float
+    scales: np.ndarray
+    weights: np.ndarray
     blocks_count: int
 
     @classmethod
     def learn(
         cls,
-        actual: Sequence[float],
-        predicted: Sequence[float],
-        chance: Sequence[float] | float = 0.0,
-        blocks_count: int | None = None,
+        misses: Sequence[Sequence[Miss]],
+        today: int,
+        assumptions: Assumptions = ASSUMPTIONS,
     ) -> TotalDiscrepancy:
-        """Learn from totals over past blocks, none longer than the horizon (`blocks_up_to`).
+        """Learn from the misses of past blocks, one sequence for each length (`misses_up_to`).
 
-        Blocks of every length count alike: what months differ by hardly averages out over longer
-        horizons, and the shorter blocks are many. What parameters and chance explain of a miss is
-        taken out, because the draws that are widened have it already. Without blocks the scale is
-        7 %, with 4 degrees of freedom. The location stays 0: a mean shift learned from a handful
-        of blocks misleads more than it corrects.
+        Blocks of several lengths lie over each other: a day is evidence once. What was before a
+        break is forgotten (`since_the_break`). The location stays 0: a shift would part the
+        interval from the mean, which is the sum of the customers'.
 
         Parameters
         ----------
-        actual, predicted : sequence of float
-        chance : sequence of float or float
-            `chance_of` each block.
-        blocks_count : int, optional
-            Reported as `blocks_count`; the number of totals unless given.
+        misses : sequence of sequence of Miss
+            By length, each from the latest backwards.
+        today : int
+            Day that ages are counted from.
+        assumptions : Assumptions
 
         Raises
         ------
         ValueError
-            When a total is not positive, or the two have different lengths.
+            When a block has not ended by `today`.
         """
-        observed = np.asarray(actual, dtype="float64")
-        expected = np.asarray(predicted, dtype="float64")
-        if observed.shape != expected.shape:
+        late = [miss for blocks in misses for miss in blocks if miss.end_day > today]
+        if late:
             raise ValueError(
-                f"{observed.size} actual totals stand against {expected.size} predicted ones. "
-                "Pass one of each per block."
+                f"{len(late)} past blocks end after day {today}. Leave out what nobody knew then."
             )
-        if not ((observed > 0).all() and (expected > 0).all()):
-            raise ValueError(
-                "past block totals must be above 0, both actual and predicted. Leave out blocks "
-                "before the shop opened, or use longer ones."
-            )
-        delta = np.log(observed / expected)
-        known = np.broadcast_to(np.asarray(chance, dtype="float64"), delta.shape)
-        blocks = int(delta.size)
-        unexplained = float(np.sum(delta**2 - known**2))
-        variance = (PRIOR_BLOCKS * PRIOR_SCALE**2 + unexplained) / (PRIOR_BLOCKS + blocks)
-        return cls(
-            PRIOR_BLOCKS + blocks,
-            float(np.sqrt(max(variance, LEAST_SCALE**2))),
-            blocks if blocks_count is None else blocks_count,
-        )
+        kept = since_the_break(misses) if assumptions.forgets_breaks else misses
+        scales = _scales(assumptions.least_scale, assumptions.greatest_scale)
+        # Half-Cauchy over even steps of ln(scale).
+        logs = np.log(scales) - np.log1p((scales / assumptions.prior_scale) ** 2)
+        for blocks in kept:
+            ratio = np.array([miss.log_ratio for miss in blocks])
+            chance = np.array([miss.chance for miss in blocks])
+            age = np.array([today - miss.end_day for miss in blocks], dtype="float64")
+            share = 0.5 ** (age / assumptions.half_life_days) / len(kept) ** assumptions.overlap
+            variance = scales[:, None] ** 2 + chance**2  # (scale, block)
+            logs = logs - (share * (ratio**2 / variance + np.log(variance))).sum(axis=1) / 2
+        return cls(scales, posterior.normalised(logs), len(misses[-1]) if misses else 0)
 
     @classmethod
     def of_horizon(
@@ -138,42 +121,32 @@ class TotalDiscrepancy:
         past: Sequence[PastTotal],
         horizon_days: int,
         today: int,
-        draws: dict[int, np.ndarray],
+        draws: Mapping[int, np.ndarray],
     ) -> TotalDiscrepancy:
         """Learn the discrepancy of one horizon from all past totals of a quantity.
 
-        The chance in a past block is that of today's draws at its length, its variance in inverse
-        proportion to the total: a shop half as large is worth half as many customers.
-
-        Parameters
-        ----------
-        past : sequence of PastTotal
-        horizon_days, today : int
-        draws : dict of int to ndarray (draw,)
-            Today's totals by horizon. A length that is not predicted today counts as free of
-            chance.
+        Parameters as of `misses_up_to`.
         """
-        by_length = blocks_up_to(past, horizon_days, today)
-        blocks = [block for blocks in by_length for block in blocks]
-        chance = [
-            chance_of(draws[block.horizon_days])
-            * float(np.sqrt(draws[block.horizon_days].mean() / block.predicted))
-            if block.horizon_days in draws
-            else 0.0
-            for block in blocks
-        ]
-        return cls.learn(
-            [block.actual for block in blocks],
-            [block.predicted for block in blocks],
-            chance,
-            len(by_length[-1]) if by_length else 0,
-        )
+        return cls.learn(misses_up_to(past, horizon_days, today, draws), today)
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of the discrepancy."""
+        return float(np.sqrt(self.weights @ self.scales**2))
+
+    def probability_below(self, miss: Miss) -> float:
+        """Forecast probability of a smaller ratio than the miss: uniform where this model holds."""
+        from scipy.special import ndtr
+
+        return float(self.weights @ ndtr(miss.log_ratio / np.hypot(self.scales, miss.chance)))
 
     def apply(self, draws: np.ndarray, random_state: int) -> np.ndarray:
         """Multiply draws of totals by discrepancies, 20 of them for each draw.
 
-        One discrepancy is shared by all other axes (horizons, segments): a good month is good for
-        everyone, so the sum over segments stays the draw of the total.
+        One discrepancy is shared by all other axes (segments): a good month is good for everyone,
+        so the sum over segments stays the draw of the total. Discrepancies are the evenly spaced
+        quantiles of their law, shuffled by `random_state` alone: horizons and quantities get the
+        same order, as a good month is good for all of them too.
 
         Parameters
         ----------
@@ -184,16 +157,18 @@ class TotalDiscrepancy:
         -------
         ndarray (20 x draw, ...)
         """
-        generator = np.random.default_rng([random_state, int(self.degrees_of_freedom)])
         repeated = np.repeat(draws, _REPEATS, axis=0)
-        delta = self.scale * generator.standard_t(self.degrees_of_freedom, size=len(repeated))
+        count = len(repeated)
+        deltas, below_by_scale = _normal_table(float(self.scales[0]), float(self.scales[-1]))
+        below = self.weights @ below_by_scale
+        spaced = np.interp((np.arange(count) + 0.5) / count, below, deltas)
+        delta = np.random.default_rng(random_state).permutation(spaced)
         return repeated * np.exp(delta).reshape(-1, *[1] * (draws.ndim - 1))
 
     def summarise(self, draws: np.ndarray, prefix: str, random_state: int) -> dict[str, np.ndarray]:
         """Mean and quantiles of totals with discrepancy, ``<prefix>_mean`` to ``<prefix>_p95``.
 
-        The mean is that of the draws themselves: the exponential of a Student t has no mean, and
-        a discrepancy around 0 shifts nothing.
+        The mean is that of the draws themselves: a discrepancy around 0 shifts nothing.
 
         Parameters
         ----------
@@ -210,3 +185,29 @@ class TotalDiscrepancy:
             f"{prefix}_mean": draws.mean(axis=0),
             **posterior.quantiles(widened, prefix, axis=0),
         }
+
+
+def since_the_break(misses: Sequence[Sequence[Miss]]) -> list[list[Miss]]:
+    """The blocks that began after the last far miss of the shortest length, once it is over.
+
+    All of them while the latest block is a far miss (its total is refused), or where none is.
+    """
+    shortest = misses[0] if misses else ()
+    far = [miss.origin_day for miss in shortest if miss.is_far]
+    if not far or shortest[0].is_far:
+        return [list(blocks) for blocks in misses]
+    kept = [[miss for miss in blocks if miss.origin_day > far[0]] for blocks in misses]
+    return [blocks for blocks in kept if blocks]
+
+
+def _scales(least: float, greatest: float) -> np.ndarray:
+    return np.geomspace(least, greatest, _SCALES_COUNT)
+
+
+@cache
+def _normal_table(least: float, greatest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log ratios (step,), and the probability below each at every scale (scale, step)."""
+    from scipy.special import ndtr
+
+    deltas = np.linspace(-4, 4, _STEPS) * greatest
+    return deltas, ndtr(deltas / _scales(least, greatest)[:, None])

@@ -7,6 +7,8 @@ Likelihoods belong in `purchases` and `spend`.
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -111,3 +113,39 @@ def group_spend(features: pd.DataFrame, bins_per_log_unit: int = BINS_PER_LOG_UN
     keys = ["repeat_purchases_count", "first_bin", "repeat_bin"]
     grouped = rows.groupby(keys, sort=True).sum().reset_index()
     return grouped[list(SPEND_GROUPS)]
+
+
+def group_weeks(purchase_days: pd.DataFrame, as_of_date: dt.date) -> pd.DataFrame:
+    """Count repeat purchases and customers at risk week by week, for the season's clock.
+
+    Weeks end on the as-of date, back to the first purchase of all, without the week that has it.
+    Whoever is won on a day is at risk from the next day on.
+
+    Parameters
+    ----------
+    purchase_days : DataFrame
+        customer_id, date; one row per customer and day with a purchase. Later ones are not seen.
+    as_of_date : date
+
+    Returns
+    -------
+    DataFrame
+        Columns of `season_fit.WEEKLY_PURCHASES`, ascending.
+    """
+    end = pd.Timestamp(as_of_date)
+    seen = purchase_days[pd.to_datetime(purchase_days["date"]) <= end]
+    age = (end - pd.to_datetime(seen["date"])).dt.days
+    first = age.groupby(seen["customer_id"]).transform("max")
+    count = int(age.max()) // 7 if len(age) else 0  # whole weeks
+    bought = np.bincount(age[age < first] // 7, minlength=count + 1)[:count]
+    won = age[age == first]
+    own = np.bincount(won // 7, weights=won % 7, minlength=count + 1)
+    by_week = np.bincount(won // 7, minlength=count + 1)
+    before = by_week[::-1].cumsum()[::-1] - by_week
+    return pd.DataFrame(
+        {
+            "week_start_date": end - pd.to_timedelta(7 * np.arange(count) + 6, unit="D"),
+            "repeat_purchases_count": bought,
+            "customers_at_risk_count": (before + own / 7)[:count],
+        }
+    )[::-1].reset_index(drop=True)

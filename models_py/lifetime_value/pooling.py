@@ -22,6 +22,7 @@ SCALES = ("rate_scale", "dropout_scale")
 # Half-normal: the rates of two thirds of all groups are, with 95 %, within a factor e of the
 # population's, likewise the odds of leaving or (Pareto/NBD) the median lifetime.
 PRIOR_SCALE = 0.5
+PRIORS = dict.fromkeys(SCALES, ("half_normal", 0.0, PRIOR_SCALE))
 _SHIFTED = {"mbg_nbd": "logit_dropout", "bg_nbd": "logit_dropout", "pareto_nbd": "log_lifetime"}
 _BY_GROUP = {
     "mbg_nbd": ("alpha", "a", "b"),
@@ -101,7 +102,7 @@ def _stated(name: str, groups_count: int, data: Mapping[str, np.ndarray]) -> Any
         numbers = base.pymc_numbers()
         offsets = {}
         for what, scale_name in zip(("rate", "dropout"), SCALES, strict=True):
-            scale = pm.HalfNormal(scale_name, PRIOR_SCALE)
+            scale = pm.HalfNormal(scale_name, PRIORS[scale_name][2])
             centred = shared[f"{what}_centred"]
             raw = pm.Normal(f"{what}_raw", 0.0, scale**centred, shape=groups_count)
             offsets[what] = raw * scale ** (1.0 - centred)

@@ -135,7 +135,8 @@ def simulate(
     random_state : int
     operational_weeks : ndarray (horizon,), optional
         Weeks of the customers' clock from the as-of date to each horizon, ascending from above 0;
-        those of the calendar without. ``waiting_days`` are days of the calendar all the same.
+        those of the calendar without. ``waiting_days`` are days of that clock, which alone knows on
+        which date they end.
 
     Returns
     -------
@@ -206,17 +207,9 @@ def simulate(
         purchase_probability=means[3],
         alive_probability=alive,
         order_value_mean=order_value_mean,
-        waiting_days=_on_the_calendar(waiting_weeks, weeks, calendar) * DAYS_PER_WEEK,
+        waiting_days=waiting_weeks * DAYS_PER_WEEK,
         order_value=order_value,
     )
-
-
-def _on_the_calendar(times: np.ndarray, weeks: np.ndarray, calendar: np.ndarray) -> np.ndarray:
-    """Weeks of the calendar after `times` of the customers' clock; past the last in proportion."""
-    if weeks is calendar:
-        return times
-    within = np.interp(times, np.append(0.0, weeks), np.append(0.0, calendar))
-    return np.where(times > weeks[-1], times * calendar[-1] / weeks[-1], within)
 
 
 def _refined(weeks: np.ndarray) -> np.ndarray:

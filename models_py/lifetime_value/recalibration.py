@@ -1,4 +1,4 @@
-"""Quantiles corrected by what past intervals got wrong, in an order that stays an order.
+"""Intervals as wide as past ones should have been, in an order that stays an order.
 
 Add here how published intervals follow from raw ones. On which origins this is learned and where it
 is judged is the pipeline's; raw draws come from `LifetimeValue.simulate`.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from models_py import posterior
 from models_py.lifetime_value.predictive import Futures
@@ -28,6 +29,7 @@ COLUMNS = (
 )
 _QUANTITIES = ("orders", "revenue")
 _SHRINKAGE = 100.0
+_MIDDLES = (0.5, 0.8, 0.9, 0.95)  # central intervals whose width is measured
 # What each published quantity is corrected by.
 _SAME_AS = {
     "orders": "orders",
@@ -41,11 +43,13 @@ _SAME_AS = {
 class Recalibration:
     """Which quantile of the raw draws to publish for each nominal level.
 
-    If 12 % of past outcomes fell below the raw 5 % quantile, the raw quantile below which 5 % fell
-    is published instead: the 5 % quantile of their PIT values (Kuleshov, Fenner & Ermon 2018). It
-    is learned apart for one-time buyers, repeat buyers and the tenth with the highest predicted
-    value, each drawn towards everyone, and everyone towards no correction, as by 100 customers
-    more; so a handful of customers changes little. The correction ascends with the level.
+    Intervals get wider around their median, never narrower, and never move: in normal scores of the
+    PIT, each level is multiplied by one width, so that as many past outcomes lie inside the central
+    intervals as should (the mean over four of them, in logs). A month that was better than all
+    others shifts every customer's PIT at once; a correction of where they lie would carry that
+    shift into the next window, where it is as often wrong as right. The width is learned apart for
+    one-time buyers, repeat buyers and the tenth with the highest predicted value, each drawn
+    towards everyone, and everyone towards none, as by 100 customers more.
 
     Attributes
     ----------
@@ -71,28 +75,19 @@ class Recalibration:
             customer_id, horizon_days, x, predicted_revenue, orders_pit, revenue_pit.
         """
         levels, top_from, counts = {}, {}, {}
-        nominal = np.asarray(LEVELS)
         for key, rows in evaluated.groupby("horizon_days", sort=True):
             horizon = int(str(key))
             top_from[horizon] = float(np.quantile(rows["predicted_revenue"], 0.9))
             group = _groups(rows["x"], rows["predicted_revenue"], top_from[horizon])
             for quantity in _QUANTITIES:
                 pit = rows[f"{quantity}_pit"].to_numpy(dtype="float64")
-                everyone = _towards(nominal, pit)
+                everyone = _towards(0.0, pit)
                 for name in GROUPS:
                     own = pit[group == name]
-                    levels[horizon, quantity, name] = _towards(everyone, own)
+                    width = max(_towards(everyone, own), 0.0)
+                    levels[horizon, quantity, name] = _spread(width)
                     counts[horizon, quantity, name] = len(own)
         return cls(levels, top_from, counts)
-
-    def widened(self) -> Recalibration:
-        """The same, but never narrower than the raw interval: each level moves outwards only."""
-        nominal = np.asarray(LEVELS)
-        return Recalibration(
-            {key: _outer(nominal, values) for key, values in self.levels.items()},
-            self.top_from,
-            self.counts,
-        )
 
     def envelope(self, other: Recalibration) -> Recalibration:
         """The wider of two at every level; where only one knows a horizon, that one."""
@@ -231,12 +226,27 @@ class Recalibration:
         return cls(levels, top_from, counts)
 
 
-def _towards(prior: np.ndarray, pit: np.ndarray) -> np.ndarray:
-    """Quantiles of PIT values at `LEVELS`, drawn towards `prior` as by 100 customers."""
+def _towards(prior: float, pit: np.ndarray) -> float:
+    """Log width that PIT values ask for, drawn towards `prior` as by 100 customers.
+
+    Their normal scores should be standard normal: of each central interval, the distance that as
+    many scores keep as should is compared with the right one.
+    """
     if len(pit) == 0:
         return prior
-    own = np.quantile(pit, LEVELS)
+    distance = np.abs(special.ndtri(np.clip(pit, 1e-9, 1.0 - 1e-9)))
+    right = special.ndtri(0.5 + np.asarray(_MIDDLES) / 2.0)
+    own = float(np.log((np.quantile(distance, _MIDDLES) / right).mean()))
     return (len(pit) * own + _SHRINKAGE * prior) / (len(pit) + _SHRINKAGE)
+
+
+def _spread(log_width: float) -> np.ndarray:
+    """`LEVELS` with their normal scores multiplied by a width; within the reach of draws."""
+    nominal = np.asarray(LEVELS)
+    if log_width == 0.0:
+        return nominal  # exactly: a level a hair above picks the next draw
+    levels: np.ndarray = special.ndtr(np.exp(log_width) * special.ndtri(nominal))
+    return levels
 
 
 def _outer(one: np.ndarray, other: np.ndarray) -> np.ndarray:

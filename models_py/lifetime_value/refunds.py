@@ -6,6 +6,8 @@ What is left after costs is in `margins`; which refunds count is the ledger's bu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -54,6 +56,84 @@ def fit(
     Mack (1993), "Distribution-free calculation of the standard error of chain ladder reserve
     estimates", ASTIN Bulletin 23, for the estimator; the draws are moment-matched.
     """
+    sums = _sums(lags)
+    random = np.random.default_rng(random_state)
+    rate = _gamma(*sums.pooled(), draws_count, random)[:, sums.shared]  # (draw, lag)
+    to_come = np.cumsum(rate[:, ::-1], axis=1)[:, ::-1] - rate  # beyond each age
+    total = sums.taken.sum(keepdims=True)
+    nobodys = _gamma(*sums.unnamed, total, draws_count, random)[:, 0]
+    kept = 1.0 - sums.back.sum() / total[0]  # of the money taken, after refunds known
+    young = to_come @ sums.taken / total[0]
+    draws = pd.DataFrame(
+        {
+            "net_factor": np.clip(1.0 - (young + nobodys) / max(kept, 1e-9), 0.0, 1.0),
+            "refund_rate": np.clip(rate.sum(axis=1) + nobodys, 0.0, 1.0),
+        }
+    ).rename_axis(index="draw")
+    return draws, {
+        "net_factor": float(draws["net_factor"].mean()),
+        "refund_rate": float(draws["refund_rate"].mean()),
+        "refunds_to_come_share": float(young.mean() / max(kept, 1e-9)),
+    }
+
+
+def kept_from_age(lags: pd.DataFrame, ages: np.ndarray) -> np.ndarray:
+    """What will be left in the end of an amount that is net of the refunds known at an age.
+
+    By the mean rates of `fit`: all that is kept in the end over all that is kept up to that age.
+    What past orders brought is held against forecasts by this factor: forecasts are net of refunds
+    still to come, and young orders have not shown theirs.
+
+    Parameters
+    ----------
+    lags : DataFrame
+        Columns of `frames.REFUND_LAGS`; no row, or no order, where refunds are not known.
+    ages : ndarray of int (age,)
+        Days since the order.
+
+    Returns
+    -------
+    ndarray (age,)
+        1 throughout where refunds are not known.
+    """
+    if not lags["ordered_amount_sum"].sum() > 0:
+        return np.ones(len(ages))
+    sums = _sums(lags)
+    back, _, exposed = sums.pooled()
+    rate = np.divide(back, exposed, out=np.zeros_like(back), where=exposed > 0)[sums.shared]
+    known = np.cumsum(rate)[np.minimum(ages, len(rate) - 1)]
+    nobodys = sums.unnamed[0][0] / sums.taken.sum()
+    left = np.divide(1.0 - rate.sum() - nobodys, 1.0 - known, out=np.zeros(len(ages)),
+                     where=known < 1.0)  # fmt: skip
+    kept: np.ndarray = np.clip(left, 0.0, 1.0)
+    return kept
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Money by lag, (lag,): taken by orders of that age, refunded after it, squares, exposed.
+
+    `shared` is the place in `pooled` of each lag's rate; `unnamed` holds refunds that name no
+    order, their sum and that of their squares, (1,) each.
+    """
+
+    taken: np.ndarray
+    back: np.ndarray
+    spread: np.ndarray
+    exposed: np.ndarray
+    shared: np.ndarray
+    unnamed: tuple[np.ndarray, np.ndarray]
+
+    def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Refunded, squares and exposed, the oldest lags together."""
+        tail = int(self.shared[-1])
+        found = [
+            np.append(x[:tail], x[tail:].sum()) for x in (self.back, self.spread, self.exposed)
+        ]
+        return found[0], found[1], found[2]
+
+
+def _sums(lags: pd.DataFrame) -> _Sums:
     table = "refund lags"
     require_columns(lags, REFUND_LAGS, table)
     required = [name for name in REFUND_LAGS if name != "days_count"]
@@ -69,33 +149,9 @@ def fit(
     for sums, values in ((taken, ordered), (back, refunded), (spread, squares)):
         np.add.at(sums, np.minimum(days[~unnamed].astype(int), longest), values[~unnamed])
     exposed = np.cumsum(taken[::-1])[::-1]  # money of orders at least this old
-    random = np.random.default_rng(random_state)
-    tail = _tail(exposed)
-    pooled = [np.append(sums[:tail], sums[tail:].sum()) for sums in (back, spread, exposed)]
-    rate = _gamma(pooled[0], pooled[1], pooled[2], draws_count, random)
-    rate = rate[:, np.minimum(np.arange(longest + 1), tail)]  # (draw, lag)
-    to_come = np.cumsum(rate[:, ::-1], axis=1)[:, ::-1] - rate  # beyond each age
-    total = np.array([taken.sum()])
-    nobodys = _gamma(
-        refunded[unnamed].sum(keepdims=True),
-        squares[unnamed].sum(keepdims=True),
-        total,
-        draws_count,
-        random,
-    )[:, 0]
-    kept = 1.0 - back.sum() / total[0]  # of the money taken, after refunds known
-    young = to_come @ taken / total[0]
-    draws = pd.DataFrame(
-        {
-            "net_factor": np.clip(1.0 - (young + nobodys) / max(kept, 1e-9), 0.0, 1.0),
-            "refund_rate": np.clip(rate.sum(axis=1) + nobodys, 0.0, 1.0),
-        }
-    ).rename_axis(index="draw")
-    return draws, {
-        "net_factor": float(draws["net_factor"].mean()),
-        "refund_rate": float(draws["refund_rate"].mean()),
-        "refunds_to_come_share": float(young.mean() / max(kept, 1e-9)),
-    }
+    of_nobody = (refunded[unnamed].sum(keepdims=True), squares[unnamed].sum(keepdims=True))
+    shared = np.minimum(np.arange(longest + 1), _tail(exposed))
+    return _Sums(taken, back, spread, exposed, shared, of_nobody)
 
 
 def _tail(exposed: np.ndarray) -> int:

@@ -16,6 +16,7 @@ from models_py import posterior
 from models_py.frames import LTV_FEATURES, require_columns, require_complete, to_float
 from models_py.lifetime_value.predictive import Futures, Histories
 from models_py.lifetime_value.purchases import DAYS_PER_WEEK
+from models_py.lifetime_value.seasonality import OperationalClock
 
 _TABLE = "fct_customer_features"
 _SUFFIXES = ("mean", *posterior.QUANTILES)
@@ -75,10 +76,16 @@ def sum_customers(futures: Futures) -> Totals:
     )
 
 
-def read_batch(batch: pd.DataFrame, as_of_date: dt.date, pool_by: str | None = None) -> Histories:
+def read_batch(
+    batch: pd.DataFrame,
+    as_of_date: dt.date,
+    pool_by: str | None = None,
+    clock: OperationalClock | None = None,
+) -> Histories:
     """Check a batch of `frames.LTV_FEATURES` and turn it into arrays, days into weeks.
 
-    `pool_by` is the column that names the group whose parameters are the customer's own.
+    `pool_by` is the column that names the group whose parameters are the customer's own; with a
+    `clock` times are in operational weeks.
 
     Raises
     ------
@@ -115,6 +122,8 @@ def read_batch(batch: pd.DataFrame, as_of_date: dt.date, pool_by: str | None = N
         )
     if len(np.unique(customer_id.astype(str))) < len(customer_id):
         raise ValueError(f"{_TABLE}.customer_id repeats. Pass one row per customer.")
+    if clock is not None:
+        t_x, tenure = clock.histories(as_of_date, t_x, tenure)
     repeat = np.where(x > 0, repeat, 0.0)
     margin = np.full(len(x), np.nan)
     if "observed_margin_amount" in batch:

@@ -1,7 +1,8 @@
 """A clock that runs faster in busy weeks: calendar seasonality by operational time.
 
-Add here how the season is estimated, and how dates and horizons are read on its clock.
-The purchase models know nothing of it: they get times from the clock instead of the calendar.
+Add here how dates, histories and horizons are read on the season's clock.
+How the season is estimated is in `season_fit`; the purchase models know nothing of either: they get
+times from the clock instead of the calendar.
 """
 
 from __future__ import annotations
@@ -12,16 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models_py.frames import require_columns, require_complete, to_float
+from models_py.frames import PURCHASE_GROUPS, require_columns, require_complete, to_float
 
 WEEKS_OF_YEAR = 52
-WEEKLY_COUNTS: dict[str, str] = {
-    "week_start_date": "date",
-    "repeat_purchases_count": "integer",  # repeat purchase days in the week
-    "customers_at_risk_count": "number",  # customers won before the week, averaged over its days
-}
-_SPREADS = (0.01, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
-_TABLE = "weekly purchase counts"
+PART = "season"  # `model` of its rows in models.model_parameters
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class OperationalClock:
         Mean 1 over the year; the last week of the year has 8 or 9 days.
     gain : float
         Log-likelihood that the index of all earlier seasons wins over no index in the last season,
-        over its dispersion. At 0 or below the season is not worth a clock.
+        over its dispersion; `season_fit.find_clock` says what is worth a clock.
 
     References
     ----------
@@ -51,8 +46,26 @@ class OperationalClock:
 
     def of_days(self, dates: pd.DatetimeIndex) -> np.ndarray:
         """The index of each date (date,)."""
-        found: np.ndarray = self.index[_week_of_year(dates)]
+        found: np.ndarray = self.index[week_of_year(dates)]
         return found
+
+    def _elapsed(
+        self, as_of_date: dt.date, first: float, last: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Whole days after `as_of_date`, from `first` to `last`, and operational days by then.
+
+        Both count from the as-of date, backwards and forwards, so that a customer's times have the
+        same bits whoever else is in the batch.
+        """
+        past, ahead = int(np.ceil(max(-first, 1.0))), int(np.ceil(max(last, 1.0)))
+        # The day that ends at number n is as_of_date + n.
+        dates = pd.date_range(
+            pd.Timestamp(as_of_date) - pd.Timedelta(days=past - 1), periods=past + ahead
+        )
+        speed = self.of_days(dates)
+        before = -np.cumsum(speed[:past][::-1])[::-1]
+        elapsed = np.concatenate([before, [0.0], np.cumsum(speed[past:])])
+        return np.arange(-past, ahead + 1, dtype="float64"), elapsed
 
     def operational_days(
         self, as_of_date: dt.date, from_days: np.ndarray, to_days: np.ndarray
@@ -61,15 +74,21 @@ class OperationalClock:
 
         Day 0 is the end of `as_of_date`; negative days are past. Parts of days count in part.
         """
-        first = int(np.floor(min(np.min(from_days), np.min(to_days), 0.0)))
-        last = int(np.ceil(max(np.max(from_days), np.max(to_days), 1.0)))
-        # The day that ends at number n is as_of_date + n.
-        dates = pd.date_range(
-            pd.Timestamp(as_of_date) + pd.Timedelta(days=first + 1), periods=last - first
-        )
-        elapsed = np.concatenate([[0.0], np.cumsum(self.of_days(dates))])
-        grid = np.arange(first, last + 1)
+        both = np.concatenate([np.atleast_1d(from_days), np.atleast_1d(to_days), [0.0]])
+        grid, elapsed = self._elapsed(as_of_date, float(both.min()), float(both.max()))
         read: np.ndarray = np.interp(to_days, grid, elapsed) - np.interp(from_days, grid, elapsed)
+        return read
+
+    def calendar_days(
+        self, as_of_date: dt.date, operational_days: np.ndarray, longest_days: float
+    ) -> np.ndarray:
+        """Days after `as_of_date` by which so many operational days have passed.
+
+        Exact up to `longest_days`; farther ahead an operational day counts as a day, as on average.
+        """
+        grid, elapsed = self._elapsed(as_of_date, 0.0, longest_days)
+        beyond = np.maximum(operational_days - elapsed[-1], 0.0)
+        read: np.ndarray = np.interp(operational_days, elapsed, grid) + beyond
         return read
 
     def histories(
@@ -87,137 +106,56 @@ class OperationalClock:
         ahead = np.asarray(horizons_days, dtype="float64")
         return self.operational_days(as_of_date, np.zeros(len(ahead)), ahead)
 
-    def log_jacobian(self, counts: pd.DataFrame) -> float:
-        """What to add to a log-likelihood on this clock to compare it with one on the calendar.
+    def groups(self, purchase_groups: pd.DataFrame, as_of_date: dt.date | None) -> pd.DataFrame:
+        """Rows of `frames.PURCHASE_GROUPS` as of a date, their spans and tenures on the clock.
 
-        A density of times on the clock becomes one of calendar times by the index at each repeat
-        purchase; `counts` has the columns week_start_date and repeat_purchases_count.
+        Customers alike in days are alike on the clock, so that rows stay as many as they were.
         """
-        bought = to_float(counts["repeat_purchases_count"], _TABLE)
-        return float(np.sum(bought * np.log(self.of_days(_middle(counts)))))
-
-
-def fit_clock(counts: pd.DataFrame) -> OperationalClock:
-    """Estimate the index from repeat purchases per customer at risk, week by week.
-
-    Counts are Poisson with mean (customers at risk) x trend x season, more dispersed by a factor.
-    The log trend is a quadratic: the longer a customer is known the likelier gone, so that
-    purchases per customer fall and would pass for a season. The log of each week of the year is
-    Normal(0, spread); the spread with the highest evidence (by Laplace) is taken, so that a shop
-    without a season gets an index of nearly 1 throughout.
-
-    Parameters
-    ----------
-    counts : DataFrame
-        Columns of `WEEKLY_COUNTS`, a row per whole week, at least 104 weeks.
-
-    Raises
-    ------
-    ValueError
-        For missing columns or NULL, fewer than two seasons, gaps, or no purchases.
-    """
-    require_columns(counts, WEEKLY_COUNTS, _TABLE)
-    require_complete(counts, WEEKLY_COUNTS, _TABLE, "Count weeks without purchases as 0.")
-    ordered = counts.sort_values("week_start_date", kind="stable")
-    starts = pd.DatetimeIndex(pd.to_datetime(ordered["week_start_date"]))
-    if len(ordered) < 2 * WEEKS_OF_YEAR:
-        raise ValueError(
-            f"{_TABLE}: {len(ordered)} weeks are fewer than the two seasons (104 weeks) that tell "
-            "a season from chance. Leave seasonality off until then."
+        if as_of_date is None:
+            raise ValueError("a clock needs the as_of_date of the purchase groups. Pass both.")
+        table = "purchase groups"
+        require_columns(purchase_groups, PURCHASE_GROUPS, table)
+        require_complete(
+            purchase_groups, PURCHASE_GROUPS, table, "Group customers with a purchase only."
         )
-    if (np.diff(starts.to_numpy()) != np.timedelta64(7, "D")).any():
-        raise ValueError(f"{_TABLE}.week_start_date has gaps or repeats. Give a row per week.")
-    bought = to_float(ordered["repeat_purchases_count"], _TABLE, whole=True)
-    at_risk = to_float(ordered["customers_at_risk_count"], _TABLE)
-    wrong = (bought < 0) | (at_risk < 0) | ((at_risk == 0) & (bought > 0))
-    if wrong.any() or bought.sum() == 0:
-        raise ValueError(
-            f"{_TABLE}: {int(wrong.sum())} rows have a negative count or purchases of nobody, "
-            f"{int(bought.sum())} purchases in all. Count purchases of customers won before."
+        span, tenure = self.histories(
+            as_of_date,
+            to_float(purchase_groups["active_span_days"], table),
+            to_float(purchase_groups["tenure_days"], table),
         )
-    seen = at_risk > 0
-    weeks = _week_of_year(_middle(ordered))
-    position = np.linspace(-1.0, 1.0, len(ordered))
-    earlier = seen & (np.arange(len(ordered)) < len(ordered) - WEEKS_OF_YEAR)
-    index, dispersion = _season(bought[seen], at_risk[seen], weeks[seen], position[seen])
-    gain = 0.0
-    if earlier.sum() >= WEEKS_OF_YEAR // 2:
-        learned, _ = _season(bought[earlier], at_risk[earlier], weeks[earlier], position[earlier])
-        last = seen & (np.arange(len(ordered)) >= len(ordered) - WEEKS_OF_YEAR)
-        gain = _shape_gain(bought[last], at_risk[last], learned[weeks[last]]) / dispersion
-    return OperationalClock(index, gain)
+        return purchase_groups.assign(active_span_days=span, tenure_days=tenure)
+
+    def to_rows(self) -> pd.DataFrame:
+        """The clock as rows of models.model_parameters: model, draw, parameter, value."""
+        values = dict(zip(_names(), self.index, strict=True)) | {"gain": self.gain}
+        return pd.DataFrame(
+            {"model": PART, "draw": 0, "parameter": list(values), "value": list(values.values())}
+        )
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame) -> OperationalClock:
+        """The clock of `to_rows`, in any order.
+
+        Raises
+        ------
+        ValueError
+            When a week is missing, occurs twice, or has no positive index.
+        """
+        value = rows.set_index("parameter")["value"].astype("float64")
+        names = [*_names(), "gain"]
+        if sorted(map(str, value.index)) != sorted(names) or not (value[names[:-1]] > 0).all():
+            raise ValueError(
+                f"model_parameters lack weeks of the {PART}, or repeat them, or hold an index that "
+                "is not above 0. Select all rows of one model_version_id."
+            )
+        return cls(value[names[:-1]].to_numpy(), float(value["gain"]))
 
 
-def _middle(counts: pd.DataFrame) -> pd.DatetimeIndex:
-    starts = pd.DatetimeIndex(pd.to_datetime(counts["week_start_date"]))
-    return starts + pd.Timedelta(days=3)
+def _names() -> list[str]:
+    return [f"index_week_{week:02d}" for week in range(1, WEEKS_OF_YEAR + 1)]
 
 
-def _week_of_year(dates: pd.DatetimeIndex) -> np.ndarray:
+def week_of_year(dates: pd.DatetimeIndex) -> np.ndarray:
     """0 to 51; the same dates are in the same week every year, but for 29 February."""
     weeks: np.ndarray = np.minimum((dates.dayofyear.to_numpy() - 1) // 7, WEEKS_OF_YEAR - 1)
     return weeks
-
-
-def _season(
-    bought: np.ndarray, at_risk: np.ndarray, weeks: np.ndarray, position: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """The index (52,) and the dispersion, from the spread of highest evidence."""
-    design = np.zeros((len(bought), WEEKS_OF_YEAR + 3))
-    design[np.arange(len(bought)), weeks] = 1.0
-    design[:, WEEKS_OF_YEAR:] = position[:, None] ** np.arange(3)
-    # The first fit is loose, so that its residuals are chance and not season.
-    start = np.zeros(design.shape[1])
-    start[WEEKS_OF_YEAR] = np.log(bought.sum() / at_risk.sum())
-    loose, _, taken = _penalised(bought, at_risk, design, start, _SPREADS[-1], 1.0)
-    mean = at_risk * np.exp(design @ loose)
-    dispersion = max(1.0, np.sum((bought - mean) ** 2 / mean) / max(len(bought) - taken, 1.0))
-    fits = [_penalised(bought, at_risk, design, loose, one, dispersion) for one in _SPREADS]
-    best = max(fits, key=lambda fit: fit[1])[0]
-    index = np.exp(best[:WEEKS_OF_YEAR])
-    days = np.full(WEEKS_OF_YEAR, 7.0)
-    days[-1] = 8.25
-    return index / np.average(index, weights=days), float(dispersion)
-
-
-def _penalised(
-    bought: np.ndarray,
-    at_risk: np.ndarray,
-    design: np.ndarray,
-    start: np.ndarray,
-    spread: float,
-    dispersion: float,
-) -> tuple[np.ndarray, float, float]:
-    """Newton's mode of the penalised Poisson model, its log evidence, its effective parameters."""
-    penalty = np.full(design.shape[1], 1.0 / spread**2)
-    # A trend bends by at most a few units from end to end; the level is free.
-    penalty[WEEKS_OF_YEAR:] = [1e-6, 0.25, 0.25]
-
-    def value(point: np.ndarray) -> float:
-        log_mean = design @ point
-        fitted = np.sum(bought * log_mean - at_risk * np.exp(log_mean)) / dispersion
-        return float(fitted - 0.5 * np.sum(penalty * point**2))
-
-    point = start
-    for _ in range(50):
-        mean = at_risk * np.exp(design @ point)
-        curvature = (design.T * mean) @ design / dispersion
-        gradient = design.T @ (bought - mean) / dispersion - penalty * point
-        step = np.linalg.solve(curvature + np.diag(penalty), gradient)
-        length = 1.0
-        while value(point + length * step) < value(point) - 1e-9 and length > 1e-6:
-            length /= 2.0
-        point = point + length * step
-        if np.abs(step).max() < 1e-8:
-            break
-    mean = at_risk * np.exp(design @ point)
-    curvature = (design.T * mean) @ design / dispersion
-    whole = curvature + np.diag(penalty)
-    evidence = value(point) + 0.5 * (np.sum(np.log(penalty)) - np.linalg.slogdet(whole)[1])
-    return point, float(evidence), float(np.trace(np.linalg.solve(whole, curvature)))
-
-
-def _shape_gain(bought: np.ndarray, at_risk: np.ndarray, index: np.ndarray) -> float:
-    """Log-likelihood of how purchases spread over weeks, with the index less without."""
-    with_index, without = at_risk * index, at_risk
-    return float(np.sum(bought * np.log(with_index / with_index.sum() / (without / without.sum()))))

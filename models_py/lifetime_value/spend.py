@@ -262,6 +262,8 @@ def fit(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Draw p, q, v (money) and kappa given spend groups; returns draws and diagnostics.
 
+    ``amount_unit`` among the latter is the money that the prior of the mean order value is in.
+
     Where `spend_check.first_order_check` finds first orders not exchangeable, they are left out
     and ``kappa`` is missing from the draws. Where `spend_check.frequency_check` finds that frequent
     customers spend at another level, ``level_from_<x>`` are among them.
@@ -280,6 +282,7 @@ def fit(
     draws, diagnostics = sample(model, data, settings, draws_kept, random_state)
     if not uses_first:
         draws = draws.drop(columns="kappa")
+    diagnostics["amount_unit"] = float(data["unit"])
     diagnostics["first_order_shape_ratio"] = first["shape_ratio"]
     diagnostics["first_order_used"] = float(uses_first)
     diagnostics["spend_frequency_effect"] = frequency["effect"]

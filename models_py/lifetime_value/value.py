@@ -14,19 +14,21 @@ import numpy as np
 import pandas as pd
 
 from models_py import posterior
-from models_py.lifetime_value import margins, purchases, refunds, spend, spend_pit
+from models_py.lifetime_value import margins, purchase_fit, refunds, spend, spend_pit
 from models_py.lifetime_value.chunks import in_chunks
-from models_py.lifetime_value.parameters import from_rows, pooled_by, to_rows
-from models_py.lifetime_value.predictive import Futures, Histories, simulate
+from models_py.lifetime_value.covariate_design import CovariateDesign
+from models_py.lifetime_value.forecast import Forecast
+from models_py.lifetime_value.parameters import from_rows, to_rows
+from models_py.lifetime_value.predictive import Futures, Histories
 from models_py.lifetime_value.recalibration import Recalibration
 from models_py.lifetime_value.results import (
     Totals,
-    read_batch,
     sum_customers,
     summarise,
     to_table,
 )
 from models_py.lifetime_value.sampler import Sampling
+from models_py.lifetime_value.seasonality import OperationalClock
 
 _CHUNK_CUSTOMERS = 500  # simulated at a time, where draws are handed out
 
@@ -59,14 +61,15 @@ class LifetimeValue:
         One row per draw; r, alpha (weeks), a, b, p, q, v (money); kappa, missing where first orders
         are not exchangeable with later ones; ``level_from_<x>``, factors on v by frequency, where
         spend depends on it; net_factor and refund_rate where refunds were given; margin_rate,
-        margin_customer_sd and margin_order_sd where margins were.
+        margin_customer_sd and margin_order_sd where margins were; effects of covariates.
     diagnostics_ : dict of dict
         `posterior.diagnose` for ``purchases`` and ``spend``, the latter with what `spend_check`
-        and `spend_pit` found; ``refunds`` and ``margin`` where fitted; empty after
-        `from_parameters`.
+        and `spend_pit` found; ``refunds`` and ``margin`` where fitted; empty when rebuilt.
     gates_ : dict of list of str
         What failed per model; empty lists when healthy.
     is_healthy_ : bool
+    clock_, design_ : OperationalClock and CovariateDesign, optional
+        Of the season and the covariates that purchases were fitted with; None without.
 
     References
     ----------
@@ -78,6 +81,8 @@ class LifetimeValue:
     diagnostics_: dict[str, dict[str, float]]
     gates_: dict[str, list[str]]
     is_healthy_: bool
+    clock_: OperationalClock | None = None
+    design_: CovariateDesign | None = None
 
     def __init__(
         self,
@@ -103,6 +108,9 @@ class LifetimeValue:
         last_orders: pd.DataFrame | None = None,
         refund_lags: pd.DataFrame | None = None,
         margin_groups: pd.DataFrame | None = None,
+        clock: OperationalClock | None = None,
+        as_of_date: dt.date | None = None,
+        covariates: Sequence[str] = (),
     ) -> LifetimeValue:
         """Sample the posteriors of all parts from grouped rows (see `grouping`).
 
@@ -117,6 +125,10 @@ class LifetimeValue:
             Columns of `frames.REFUND_LAGS`; without them amounts count as final.
         margin_groups : DataFrame, optional
             Columns of `frames.MARGIN_GROUPS`; without them no margin is predicted.
+        clock, as_of_date : optional
+            The season's clock (`season_fit.find_clock`) and the date the groups are as of.
+        covariates : sequence of str
+            Columns of `purchase_groups` with effects on rate and dropout.
 
         Raises
         ------
@@ -124,13 +136,16 @@ class LifetimeValue:
             For columns, rows or amounts that the likelihood cannot take.
         """
         sampling = self.sampling or Sampling()
-        bought, bought_health = purchases.fit(
+        self.clock_, self.design_ = clock, purchase_fit.design_of(purchase_groups, covariates)
+        bought, bought_health = purchase_fit.fit_purchases(
             purchase_groups,
             self.purchase_model,
             sampling,
             self.draws_kept,
             self.random_state,
-            "pool" if "pool" in purchase_groups else None,
+            clock,
+            as_of_date,
+            self.design_,
         )
         spent, spent_health = spend.fit(
             spend_groups, sampling, self.draws_kept, self.random_state + 1
@@ -153,15 +168,20 @@ class LifetimeValue:
         self.is_healthy_ = not any(self.gates_.values())
         return self
 
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Columns that batches need beside `frames.LTV_FEATURES` and a pool's."""
+        return () if self.design_ is None else self.design_.columns
+
     def parameters_frame(self) -> pd.DataFrame:
         """The draws as plain rows.
 
         Returns
         -------
         DataFrame
-            model (mbg_nbd, bg_nbd, spend, refunds or margin), draw, parameter, value; sorted.
+            model (a family, spend, refunds, margin or season), draw, parameter, value; sorted.
         """
-        return to_rows(self.draws_, self.purchase_model)
+        return to_rows(self.draws_, self.purchase_model, self.clock_, self.design_)
 
     @classmethod
     def from_parameters(cls, parameters: pd.DataFrame, **settings: Any) -> LifetimeValue:
@@ -172,9 +192,9 @@ class LifetimeValue:
         ValueError
             When a parameter or a draw is missing.
         """
-        purchase_model, draws = from_rows(parameters)
+        purchase_model, draws, clock, design = from_rows(parameters)
         model = cls(**(settings | {"purchase_model": purchase_model, "draws_kept": len(draws)}))
-        model.draws_ = draws
+        model.draws_, model.clock_, model.design_ = draws, clock, design
         model.diagnostics_, model.gates_ = {}, {}
         return model
 
@@ -219,7 +239,7 @@ class LifetimeValue:
         The same draw index means the same parameters in every batch, so the totals of batches add
         up to the totals of the whole, exactly.
         """
-        return self._summarised(self._read(batch, as_of_date), lambda futures, part: {})[1]
+        return self._summarised(batch, as_of_date, lambda futures, part: {})[1]
 
     def predict_with_totals(
         self,
@@ -240,44 +260,41 @@ class LifetimeValue:
                 summary |= recalibration.of_futures(futures, part.x, self.horizons_days)
             return summary
 
-        summary, totals = self._summarised(self._read(batch, as_of_date), summary_of)
+        summary, totals = self._summarised(batch, as_of_date, summary_of)
         horizons = np.asarray(self.horizons_days)
         return to_table(batch, as_of_date, horizons, summary, interval_status), totals
 
     def _summarised(
         self,
-        histories: Histories,
+        batch: pd.DataFrame,
+        as_of_date: dt.date,
         summary_of: Callable[[Futures, Histories], dict[str, np.ndarray]],
     ) -> tuple[dict[str, np.ndarray], Totals]:
+        forecast = self._forecast(as_of_date)
 
         def work(part: Histories) -> tuple[dict[str, np.ndarray], Totals]:
-            futures = self._futures(part)
+            futures = forecast.futures(part)
             if "margin_rate" in self.draws_:
                 futures = margins.with_margin(futures, part, self.draws_, self.random_state)
             return summary_of(futures, part), sum_customers(futures)
 
-        return in_chunks(histories, work)
+        return in_chunks(forecast.read(batch), work)
 
     def simulate(self, batch: pd.DataFrame, as_of_date: dt.date) -> Iterator[Futures]:
         """Simulate the batch in order, some customers at a time, so that memory stays flat."""
-        histories = self._read(batch, as_of_date)
+        forecast = self._forecast(as_of_date)
+        histories = forecast.read(batch)
         for start in range(0, max(len(histories.x), 1), _CHUNK_CUSTOMERS):
-            yield self._futures(histories.part(start, start + _CHUNK_CUSTOMERS))
+            yield forecast.futures(histories.part(start, start + _CHUNK_CUSTOMERS))
 
-    def _read(self, batch: pd.DataFrame, as_of_date: dt.date) -> Histories:
-        return read_batch(batch, as_of_date, pooled_by(self.draws_))
-
-    def _futures(self, histories: Histories) -> Futures:
-        horizons = np.asarray(self.horizons_days)
-        if len(horizons) == 0 or (np.diff(horizons, prepend=0) <= 0).any():
-            raise ValueError(
-                f"horizons_days must be positive and ascending, got {list(self.horizons_days)}."
-            )
-        return simulate(
-            histories,
-            self.draws_,
-            horizons,
+    def _forecast(self, as_of_date: dt.date) -> Forecast:
+        return Forecast(
+            as_of_date,
+            self.horizons_days,
             self.annual_discount_rate,
             self.purchase_model,
+            self.draws_,
             self.random_state,
+            self.clock_,
+            self.design_,
         )

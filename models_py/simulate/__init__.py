@@ -6,6 +6,7 @@ Fitting, reading and judging stay out: the pipeline never sees what is true here
 
 from models_py.simulate.plain import PlainParameters, PlainTruth, simulate_purchases
 from models_py.simulate.retailer import RetailerSimulation, simulate_retailer, write_retailer
+from models_py.simulate.seasonal import simulate_seasonal
 
 __all__ = [
     "PlainParameters",
@@ -13,5 +14,6 @@ __all__ = [
     "RetailerSimulation",
     "simulate_purchases",
     "simulate_retailer",
+    "simulate_seasonal",
     "write_retailer",
 ]

@@ -130,7 +130,7 @@ def simulate_purchases(
     leaves_at_first = rng.random(customers) < dropout
     leaves_at_first &= family == "mbg_nbd"
     horizon_end = tenure + max(horizons_days, default=0)
-    owner, elapsed, left_at = _repeat_purchases(rate, dropout, leaves_at_first, horizon_end, rng)
+    owner, elapsed, left_at = repeat_purchases(rate, dropout, leaves_at_first, horizon_end, rng)
 
     purchase = pd.DataFrame(
         {
@@ -149,7 +149,7 @@ def simulate_purchases(
     return frame, truth
 
 
-def _repeat_purchases(
+def repeat_purchases(
     rate: np.ndarray,
     dropout: np.ndarray,
     leaves_at_first: np.ndarray,

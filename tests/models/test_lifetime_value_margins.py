@@ -277,3 +277,14 @@ def test_factors_survive_the_trip_through_plain_rows_and_are_refused_in_part():
     pd.testing.assert_frame_equal(again, rows.sort_values(keys, ignore_index=True))
     with pytest.raises(ValueError, match="lack margin_order_sd"):
         LifetimeValue.from_parameters(rows[rows["parameter"] != "margin_order_sd"])
+
+
+def test_what_an_age_leaves_is_all_that_is_kept_over_what_was_kept_by_then():
+    """A tenth comes back after one day and a fifth after two; 5 % name no order."""
+    rows = [(0, 100, 0), (1, 100, 30), (2, 100, 40), (3, 100, 0), (np.nan, 0, 20)]
+    lags = pd.DataFrame(
+        rows, columns=["days_count", "ordered_amount_sum", "refunded_amount_sum"]
+    ).assign(refunded_amount_squared_sum=1.0)
+    kept = refunds.kept_from_age(lags, np.array([0, 1, 2, 3, 9]))
+    assert kept == pytest.approx([0.65, 0.65 / 0.9, 0.65 / 0.7, 0.65 / 0.7, 0.65 / 0.7])
+    assert refunds.kept_from_age(lags.head(0), np.array([0, 5])).tolist() == [1.0, 1.0]

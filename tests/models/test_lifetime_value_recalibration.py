@@ -29,7 +29,8 @@ def narrow_forecasts(seed: int, customers: int = 20_000) -> pd.DataFrame:
             "customer_id": [f"c{number}" for number in range(customers)],
             "horizon_days": 90,
             "x": x,
-            "predicted_revenue": rng.uniform(0, 100, customers),
+            # The top tenth are repeat buyers: of a mixture, one width hits no level exactly.
+            "predicted_revenue": rng.uniform(0, 100, customers) + 50 * x,
             "orders_pit": pit,
             "revenue_pit": pit,
         }
@@ -58,8 +59,7 @@ def test_corrections_keep_the_order_of_levels():
     for size in (0, 1, 7, 300):
         frame = narrow_forecasts(3).head(max(size, 1)).assign(revenue_pit=0.3)
         frame["orders_pit"] = rng.beta(0.3, 0.3, len(frame))
-        learned = Recalibration.learn(frame)
-        for values in (*learned.levels.values(), *learned.widened().levels.values()):
+        for values in Recalibration.learn(frame).levels.values():
             assert (np.diff(values) > 0).all()
             assert (values > 0).all()
             assert (values < 1).all()
@@ -71,17 +71,39 @@ def test_a_handful_of_customers_changes_little():
     assert shift.max() < 0.08
 
 
-def test_widened_intervals_hold_the_raw_ones():
+def test_intervals_are_never_narrower_than_raw_ones():
     wide = narrow_forecasts(5)
     wide["revenue_pit"] = 0.5 + (wide["revenue_pit"] - 0.5) / 4  # too wide: nothing in the tails
     learned = Recalibration.learn(wide)
     nominal = np.asarray(LEVELS)
-    assert learned.levels[90, "revenue", "repeat"][1] > 0.2
-    assert learned.widened().levels[90, "revenue", "repeat"] == pytest.approx(nominal)
+    assert learned.levels[90, "revenue", "repeat"] == pytest.approx(nominal)
     both = Recalibration.learn(narrow_forecasts(5)).envelope(learned)
     adjusted = both.levels[90, "revenue", "repeat"]
     assert adjusted[1] < 0.02
     assert adjusted[-2] > 0.98
+
+
+def test_a_month_that_was_better_than_all_others_moves_no_interval():
+    """It tells of months, not of customers: learned as a shift, the next, worse month pays for it.
+
+    On the same outcomes the correction of earlier versions, quantiles of the PIT, left 79 % of the
+    next month inside the central 90 % where raw intervals held 87 %.
+    """
+
+    def month(shift: float, seed: int) -> pd.DataFrame:
+        frame = narrow_forecasts(seed)
+        pit = stats.norm.cdf(np.random.default_rng(seed).normal(shift, 1.0, len(frame)))
+        return frame.assign(orders_pit=pit, revenue_pit=pit)
+
+    learned = Recalibration.learn(month(0.4, 7))
+    median = LEVELS.index(0.5)
+    for values in learned.levels.values():
+        assert values[median] == pytest.approx(0.5)
+    later = month(-0.4, 8)
+    raw = measures.pit_share(later["revenue_pit"].to_numpy(), 0.9)
+    mended = learned.recalibrated_pit(later)["revenue_recalibrated_pit"]
+    assert raw < 0.88
+    assert raw <= measures.pit_share(mended, 0.9) < 0.93
 
 
 def test_rows_read_back_are_the_same_correction():

@@ -91,9 +91,16 @@ def tracking() -> pd.DataFrame:
     return pd.DataFrame({"week": weeks, "forecast": 10.0 * weeks, "actual": 9.0 * (weeks - 1)})
 
 
+def refused() -> pd.DataFrame:
+    table = portfolio().assign(interval_status="refused")
+    ends = [name for name in table if name[-4:-2] == "_p"]
+    return table.assign(**dict.fromkeys(ends, np.nan))
+
+
 PICTURES: dict[str, Callable[[], bytes]] = {
     "posterior": partial(pictures.posterior_png, draws()),
     "lifetime_value": partial(pictures.lifetime_value_png, portfolio(), "USD"),
+    "lifetime_value_refused": partial(pictures.lifetime_value_png, refused(), "USD"),
     "segments": partial(pictures.segments_png, *segments(), "USD"),
     "segments_many": partial(pictures.segments_png, *segments(45)),
     "migration": partial(pictures.migration_png, transitions(), "October 2017"),

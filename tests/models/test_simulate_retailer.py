@@ -8,9 +8,11 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from models_py.simulate import simulate_retailer
+from models_py.simulate.retailer import text
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,17 @@ def test_anonymous_devices_log_in_later(shop):
     later = first_login > first_seen.reindex(first_login.index)
     assert later.mean() > 0.2
     assert (~first_seen.index.isin(first_login.index)).sum() > 100
+
+
+def test_identifiers_of_a_large_shop_are_one_array():
+    """Above 476,000 people the devices came in two chunks, and the truth could not be joined."""
+    count = 2**20 + 1
+    identifiers = text.hex_ids(count, np.random.default_rng(1))
+    typed = text.misspell(identifiers, np.arange(count) < 9, np.random.default_rng(1))
+    joined = pa.concat_arrays([identifiers, typed])
+    assert (
+        len(joined) == 2 * count and joined[count] != joined[0] and joined[-1] == joined[count - 1]
+    )
 
 
 def test_too_small_a_shop_is_refused():

@@ -1,7 +1,7 @@
 """A whole backtest on a small warehouse made by hand: roles, baselines, corrections, verdict.
 
-Add here what a backtest writes. Rules about origins are tested in test_backtesting.py, measures in
-tests/models.
+Add here what a backtest writes. Rules about origins are tested in test_backtesting.py, the verdict
+on a fit in test_backtest_verdict.py, measures in tests/models.
 """
 
 import datetime as dt
@@ -10,68 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project import backtesting
+from dagster_project import backtest_families, backtesting
+from dagster_project.backtest_families import select
 from dagster_project.backtest_run import run
-from dagster_project.result_tables import (
-    LTV_BACKTESTS,
-    LTV_CALIBRATION,
-    LTV_RECALIBRATION,
-    MODEL_VERSIONS,
-)
+from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, LTV_RECALIBRATION
 from dagster_project.warehouse import open_warehouse
 from models_py.lifetime_value import LifetimeValue, Recalibration, Sampling
 from models_py.lifetime_value.grouping import group_purchases, group_spend
-
-START = dt.date(2023, 1, 1)
-ORIGINS = [
-    dt.date(2023, 12, 31), dt.date(2024, 1, 31), dt.date(2024, 2, 29),
-    dt.date(2024, 3, 31), dt.date(2024, 4, 30),
-]  # fmt: skip
-TODAY = dt.date(2024, 5, 31)
-HORIZONS = (30, 90, 180)
-
-
-def purchases(customers: int = 600, seed: int = 8) -> pd.DataFrame:
-    """Purchase days of customers who buy at a rate of their own and leave after any of them."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for number in range(customers):
-        rate, leaving, level = rng.gamma(0.9, 1 / 25), rng.beta(0.8, 3.0), rng.gamma(4, 10)
-        day = rng.uniform(0, 330)
-        while day < 540:
-            rows.append((f"c{number:04}", int(day), round(level * rng.gamma(3, 1 / 3), 2) + 0.01))
-            if rng.random() < leaving:
-                break
-            day += rng.exponential(1 / rate) + 1
-    table = pd.DataFrame(rows, columns=["customer_id", "day", "revenue_amount"])
-    table["purchase_date"] = pd.to_datetime(START) + pd.to_timedelta(table["day"], unit="D")
-    table = table.groupby(["customer_id", "purchase_date"], as_index=False)["revenue_amount"].sum()
-    return table.assign(event_date=table["purchase_date"])
-
-
-def features(days: pd.DataFrame, as_of: dt.date) -> pd.DataFrame:
-    seen = days[days["purchase_date"] <= pd.Timestamp(as_of)].assign(
-        log=np.log(days["revenue_amount"])
-    )
-    by = seen.groupby("customer_id")
-    first, last = by["purchase_date"].min(), by["purchase_date"].max()
-    total, amount = by["revenue_amount"].sum(), by["revenue_amount"].first()
-    return pd.DataFrame(
-        {
-            "as_of_date": pd.Timestamp(as_of),
-            "purchase_days_count": by.size(),
-            "repeat_purchase_days_count": by.size() - 1,
-            "active_span_days": (last - first).dt.days,
-            "tenure_days": (pd.Timestamp(as_of) - first).dt.days,
-            "first_purchase_amount": amount,
-            "repeat_purchase_amount": (total - amount).round(2),
-            "first_purchase_log_amount": by["log"].first(),
-            "purchase_log_amount_sum": by["log"].sum(),
-            "observed_revenue_amount": total,
-            "observed_margin_amount": np.nan,
-            "acquisition_channel": "web",
-        }
-    ).reset_index()
+from tests.warehouse.backtest_shop import (
+    HORIZONS,
+    ORIGINS,
+    TODAY,
+    features,
+    fill,
+    orders_of,
+    purchases,
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +43,7 @@ def model(shop) -> LifetimeValue:
 @pytest.fixture(scope="module")
 def warehouse(shop, tmp_path_factory):
     with open_warehouse(tmp_path_factory.mktemp("backtest") / "w.duckdb") as warehouse:
-        connection = warehouse.connection
-        days = shop.assign(
-            purchase_date=shop["purchase_date"].dt.date, event_date=shop["event_date"].dt.date
-        )
-        slices = pd.concat(features(shop, day) for day in ORIGINS)
-        slices["as_of_date"] = slices["as_of_date"].dt.date
-        connection.execute("create schema if not exists marts")
-        for name, frame in (("fct_revenue_ledger", days), ("fct_customer_features", slices)):
-            connection.register("given", frame)
-            connection.execute(f"create table marts.{name} as select * from given")
-            connection.unregister("given")
+        fill(warehouse, orders_of(shop), [features(shop, day) for day in ORIGINS])
         yield warehouse
 
 
@@ -203,33 +147,29 @@ def test_the_family_is_selected_on_s_and_reported_on_o(found, warehouse):
     assert set(other["role"]) == {"S", "O"}
 
 
-def test_a_version_worse_than_a_baseline_is_rejected_with_the_reason(found, warehouse):
-    good = backtesting.worse_than(warehouse, TODAY)
-    assert good == []
-    bad_day = TODAY + dt.timedelta(days=10)
-    rows = found.scores[found.scores["metric"] == "orders_crps_gain_high"].head(1)
-    rows = rows.assign(as_of_date=pd.Timestamp(bad_day), value=-0.25)
-    warehouse.replace_slice(LTV_BACKTESTS, rows, {"as_of_date": bad_day})
-    reasons = backtesting.worse_than(warehouse, bad_day)
-    assert len(reasons) == 1
-    assert "significantly worse than by the baseline" in reasons[0]
-    versions = [
-        {"model_version_id": name, "model": "lifetime_value", "data_end_date": day,
-         "status": "promoted"}
-        for name, day in (("old", ORIGINS[0]), ("new", TODAY))
-    ]  # fmt: skip
-    frame = pd.DataFrame(versions).reindex(columns=MODEL_VERSIONS.column_names)
-    warehouse.replace_slice(MODEL_VERSIONS, frame, {})
-    assert not backtesting.reject(warehouse, "old", reasons)
-    assert backtesting.reject(warehouse, "new", reasons)
-    stored = warehouse.frame(
-        "select model_version_id, status, rejected_because from models.model_versions order by 1"
-    )
-    assert list(stored["status"]) == ["rejected", "promoted"]
-    assert stored["rejected_because"][0] == reasons[0]
-    # A second run of that date finds the same fit to judge, and a date without a fit finds none.
-    assert backtesting.judged_version(warehouse, TODAY) == "new"
-    assert backtesting.judged_version(warehouse, bad_day) is None
+def test_a_family_serves_only_when_it_gains_significantly():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0.0, 1.0, (500, 1))
+    chance, gain = noise - noise.mean() + 0.01, noise - noise.mean() + 0.3
+    assert select("mbg_nbd", {"bg_nbd": [chance], "pareto_nbd": [chance]}) == "mbg_nbd"
+    assert select("mbg_nbd", {"bg_nbd": [chance], "pareto_nbd": [gain]}) == "pareto_nbd"
+    assert select("mbg_nbd", {}) == "mbg_nbd"
+
+
+def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatch):
+    fitted = []
+
+    def fit(groups, family, *_):
+        fitted.append(family)
+        health = {"k_hat": 0.1, "ess_bulk_min": 1e3, "ess_tail_min": 1e3}
+        return model.draws_[["r", "alpha", "a", "b"]], health
+
+    monkeypatch.setattr(backtest_families.purchases, "fit", fit)
+    for limit in (10_000, 100):
+        monkeypatch.setattr(backtest_families, "MOST_GROUPS", limit)
+        for family in ("bg_nbd", "pareto_nbd"):
+            backtest_families._of_family(warehouse, family, model, ORIGINS[0])
+    assert fitted == ["bg_nbd", "pareto_nbd", "bg_nbd"]
 
 
 def test_a_backtest_without_origins_writes_nothing(warehouse, model):

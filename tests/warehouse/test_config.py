@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dagster_project.config import PROJECT_ROOT, ConfigError, load_config
+from dagster_project.feature_catalogue import STATIC_ATTRIBUTES, features
 
 SHIPPED = PROJECT_ROOT / "config.yml"
 
@@ -69,6 +70,22 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
             "contract_period_days: 30 ",
             "contract_period_days: 0 ",
             r"lifetime_value\.contract_period_days: 0.*greater than or equal to 1",
+        ),
+        (
+            "covariates: []",
+            "covariates: [gender, revenue_365d_amount]",
+            r"covariates.*revenue_365d_amount, which follows from what customers did.*use acq",
+        ),
+        (
+            "covariates: []",
+            "covariates: [age_year]",
+            r"covariates.*age_year, which is no column of the features; the nearest is age_years",
+        ),
+        ("covariates: []", "covariates: [gender, gender]", r"gender more than once"),
+        (
+            "seasonality: auto",
+            "seasonality: on",
+            r"lifetime_value\.seasonality: True is not allowed.*'auto', 'off'",
         ),
         ("[30, 90, 180, 365]", "[90, 30]", r"horizons_days: \[90, 30\].*\[30, 90\]"),
         ("floor_customers: 30 ", "floor_customers: few ", r"floor_customers: 'few'.*integer"),
@@ -184,3 +201,23 @@ def test_every_key_of_the_shipped_file_is_explained() -> None:
             "#" in line or above.startswith("#") or block.startswith(("own_data", "datasets"))
         )
         assert explained, f"config.yml line {number + 1} has no comment: {line}"
+
+
+def test_the_word_off_which_yaml_reads_as_false_switches_seasons_off(tmp_path: Path) -> None:
+    assert load_config().lifetime_value.seasonality == "auto"
+    for word in ("off", '"off"'):
+        settings = load_config(changed(tmp_path, "seasonality: auto", f"seasonality: {word}"))
+        assert settings.lifetime_value.seasonality == "off"
+        assert settings.lifetime_value.of_purchases()["seasonality"] == "off"
+
+
+def test_purchases_are_pooled_or_have_covariates_but_not_both(tmp_path: Path) -> None:
+    file = changed(tmp_path, "covariates: []", "covariates: [acquisition_channel, age_years]")
+    assert load_config(file).lifetime_value.covariates == ("acquisition_channel", "age_years")
+    file.write_text(file.read_text().replace("pool_by:\n", "pool_by: acquisition_channel\n"))
+    with pytest.raises(ConfigError, match="both pool_by and covariates; purchases take one"):
+        load_config(file)
+
+
+def test_what_may_be_a_covariate_is_a_feature() -> None:
+    assert set(STATIC_ATTRIBUTES) <= set(features())

@@ -108,6 +108,11 @@ def lake(make_shop, tmp_path_factory):
     folder = tmp_path_factory.mktemp("features")
     shop = make_shop(folder / "whole", 400, 3)
     taken_back = withdraw(shop.source)
+    # In a month, 62 devices have their first login after DAY, and none was used before it.
+    config = (shop.home / "config.yml").read_text()
+    assert "device_lookback_days: 30" in config
+    config = config.replace("device_lookback_days: 30", "device_lookback_days: 365")
+    (shop.home / "config.yml").write_text(config)
     whole = Lake(shop, folder, folder / "target")
     whole.dbt(LATER, "+fct_customer_features")
     # The earlier date is built after the withdrawals are known.
@@ -128,13 +133,22 @@ def test_a_source_cut_at_the_date_gives_the_same_features(lake, tmp_path):
         frame[~is_later].to_parquet(file, index=False)
     assert removed > 500
     cut = Lake(lake.shop, tmp_path, lake.target)
-    # Who somebody is, is current knowledge: a login of today tells whose device it was before.
+    # Whose a device is, only a login tells: before the first one it is nobody's.
     with duckdb.connect(str(cut.warehouse)) as connection:
         connection.execute(f"attach '{lake.warehouse}' as whole (read_only)")
-        connection.execute(
-            "create table identity.device_periods as from whole.identity.device_periods"
-        )
-    cut.dbt(DAY, "+fct_customer_features", but="device_periods")
+        periods = "from whole.identity.device_periods"
+        later = f"select device_id {periods} group by device_id having min(known_date) > '{DAY}'"
+        unknown = connection.execute(
+            "delete from identity.customers_map where source_system = 'device' "
+            f"and source_record_id in ({later}) returning 1"
+        ).fetchall()
+        seen_before = connection.execute(
+            f"select count(*) {periods} p join whole.staging.web_events e using (device_id) "
+            f"where p.known_date > '{DAY}' and e.occurred_at >= p.valid_from "
+            f"and e.occurred_at < '{DAY}'"
+        ).fetchall()[0][0]
+    assert len(unknown) > 20 and seen_before > 10
+    cut.dbt(DAY, "+fct_customer_features")
     pd.testing.assert_frame_equal(cut.features(DAY), lake.features(DAY), check_exact=True)
 
 

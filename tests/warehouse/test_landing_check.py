@@ -151,6 +151,67 @@ def test_numbers_and_empty_values_are_judged_as_staging_judges_them(tmp_path: Pa
         assert f"'{kind}': '{type_}'" in macro
 
 
+CURRENCIES = """source_system,order_id,email,ordered_at,gross_amount,currency_code
+shop,o1,a@b.example,2024-01-05,10,
+shop,o2,a@b.example,2024-01-05,10,EUR
+shop,o3,a@b.example,2024-01-05,10,usd
+shop,o4,a@b.example,2024-01-04,10,usd
+shop,o5,a@b.example,2024-01-05T02:00:00Z,10,usd
+shop,o6,a@b.example,2024-01-05T06:00:00Z,10,usd
+shop,o7,a@b.example,2024-01-05,10,XXX
+shop,o8,a@b.example,2024-01-05,ten,XXX
+"""
+
+
+def test_currencies_without_a_rate_on_their_day_are_told_before_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    text = (PROJECT_ROOT / "config.yml").read_text()
+    assert "\n  business_time_zone: UTC\n  reporting_currency: EUR\n" in text
+    file.write_text(text.replace("_time_zone: UTC", "_time_zone: America/New_York"))
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    rates = "rate_date,currency_code,rate_to_reporting\n2024-01-05,USD,0.9\n2024-01-01,USD,0\n"
+    files = {"customer_records": CUSTOMERS, "orders": CURRENCIES, "exchange_rates": rates}
+    for name, content in files.items():
+        (folder / f"{name}.csv").write_text(content)
+    found = {t.table_name: t.set_aside for t in check_source(load_config(file, str(folder))).tables}
+    # o4 and o5 are of 4 January in New York, o7 has a currency nobody rates, o8 no amount.
+    assert found["orders"] == {"unknown_currency": 3, "bad_number": 1}
+    assert found["exchange_rates"] == {"negative_amount": 1}
+    (folder / "exchange_rates.csv").unlink()
+    orders = check_source(load_config(file, str(folder))).tables[1]
+    assert orders.set_aside == {"unknown_currency": 5, "bad_number": 1}
+
+
+def test_more_bad_rows_than_the_run_takes_are_to_be_corrected(tmp_path: Path) -> None:
+    head, good = ORDERS.split("\n")[0], "shop,o{},a@b.example,2024-01-01,1,red"
+    for bad, is_fit in ((5, True), (6, False)):
+        lines = [good.format(n) for n in range(100 - bad)]
+        lines += [good.format(f"x{n}").replace(",1,", ",one,") for n in range(bad - 1)]
+        report = checked(tmp_path, orders="\n".join([head, *lines, "shop,o"]) + "\n")
+        assert report.is_fit == is_fit
+    said = "orders: 6 of 100 rows (6.0%) would be set aside, and 5.0% is the limit"
+    assert said in report.problems[0] and "max_quarantined_share.orders" in report.problems[0]
+    # Repetitions do not count, and of a few rows nothing is said.
+    assert checked(tmp_path, orders="\n".join([head] + [good] * 200) + "\n").is_fit
+    assert checked(tmp_path).is_fit
+
+
+def test_names_of_no_country_are_left_empty_and_told(tmp_path: Path) -> None:
+    customers = "source_system,source_record_id,country_code\n"
+    customers += "".join(f"shop,{n},{name}\n" for n, name in enumerate(["es", "España", "Narnia"]))
+    text = checked(tmp_path, customer_records=customers).text()
+    assert "country_code: not readable as country: 1, for example 'Narnia'" in text
+
+
+def test_layers_say_which_of_their_columns_would_be_empty(tmp_path: Path) -> None:
+    text = " ".join(checked(tmp_path).text(200).split())
+    assert "layer value_behaviour: 5 of 6, not categories_count" in text
+    items = "source_system,order_id,line_number,product_id\n"
+    text = checked(tmp_path, order_items=items, products="product_id,category_1\n").text(200)
+    assert "layer value_behaviour: 6 of 6" in text
+
+
 def test_dates_that_became_midnights_are_named_with_the_remedy(tmp_path: Path) -> None:
     orders = (
         ORDERS.split("\n")[0] + "\nshop,o1,a@b.example,{},12,red\nshop,o2,a@b.example,{},12,red\n"

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dagster_project.assets.quality import source_freshness
+from dagster_project.assets.raw import raw_tables
 from dagster_project.lineage import begin, record, step_for
 from dagster_project.result_tables import CUSTOMER_LTV, PROMOTED_DATES
 from dagster_project.warehouse import open_warehouse
@@ -76,6 +77,32 @@ def test_measuring_freshness_leaves_a_date_promoted(tmp_path, monkeypatch):
     assert dg.materialize([source_freshness], partition_key=str(DAY), resources=resources).success
     with open_warehouse(tmp_path / "w.duckdb") as opened:
         assert opened.scalar("select count(*) from models.promoted_dates") == 1
+
+
+def test_a_refused_source_leaves_the_landing_before_it_current(tmp_path, monkeypatch):
+    """Another shop was refused, and the next run landed its own once more with the same content."""
+    from dagster_project.resources import ClientelaResource
+
+    (tmp_path / "customer_records.csv").write_text("source_system,source_record_id\ns,1\n")
+    orders, rows = tmp_path / "orders.csv", "s,o,1,2024-01-01,10\n"
+    head = "source_system,order_id,source_record_id,ordered_at,gross_amount\n"
+    monkeypatch.setenv("CLIENTELA_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    monkeypatch.setenv("CLIENTELA_DATASET", str(tmp_path))
+    monkeypatch.setenv("CLIENTELA_HOME", str(tmp_path / "home"))
+
+    def landed(content):
+        orders.write_text(content)
+        result = dg.materialize(
+            [raw_tables], resources={"clientela": ClientelaResource()}, raise_on_error=False
+        )
+        with open_warehouse(tmp_path / "w.duckdb") as opened:
+            runs = opened.scalar("select count(*) from models.pipeline_runs where step = 'raw'")
+            return result.success, runs, opened.scalar("select count(*) from raw.orders")
+
+    assert landed(head + rows) == (True, 1, 1)
+    assert landed(head.replace("ordered_at", "ordered") + rows) == (False, 1, 1)
+    assert landed(head + rows) == (True, 1, 1), "the tables hold what the source holds"
+    assert landed(head + rows + rows) == (True, 2, 2)
 
 
 def test_force_builds_what_is_unchanged(warehouse):

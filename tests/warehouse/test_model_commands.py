@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from dagster_project.cli import app
 from dagster_project.model_registry import Fit, store, version_in_force
+from dagster_project.model_rollback import roll_back
 from dagster_project.warehouse import open_warehouse
 
 DRAWS = pd.DataFrame({"model": ["m"], "draw": [0], "parameter": ["r"], "value": [1.0]})
@@ -30,6 +31,10 @@ def file(tmp_path, monkeypatch):
             "insert into predictions.customer_ltv (customer_id, as_of_date, model_version_id) "
             "values ('c', date '2024-04-30', 'lifetime_value-20240401-4444444444')"
         )
+        warehouse.connection.execute(
+            "insert into predictions.portfolio_ltv (as_of_date, previous_as_of_date) values "
+            "(date '2024-05-31', date '2024-04-30'), (date '2024-04-30', date '2024-03-31')"
+        )
     return file
 
 
@@ -41,7 +46,11 @@ def test_a_fit_is_listed_rolled_back_and_refused_the_second_time(file):
     assert version in listed.output and "2024-04-30" in listed.output
     done = run(app, ["models", "rollback", version, "--reason", "one wholesaler"])
     assert done.exit_code == 0
-    assert "had made 2024-04-30" in done.output and "clientela run" in done.output
+    assert "lifetime_value-20240101-1111111111 serves in its place" in done.output
+    assert "had made 2024-04-30; these" in done.output
+    # The slice after it was compared with it.
+    told = [line.split() for line in done.output.splitlines() if "clientela run" in line]
+    assert [line[-3] for line in told] == ["2024-04-30", "2024-05-31"]
     listed = run(app, ["models", "list"])
     assert "rolled_back" in listed.output and "one wholesaler" in listed.output
     again = run(app, ["models", "rollback", version])
@@ -53,3 +62,37 @@ def test_a_fit_is_listed_rolled_back_and_refused_the_second_time(file):
         assert version_in_force(warehouse, "lifetime_value", dt.date(2024, 5, 1))[0][15:23] == (
             "20240101"
         )
+
+
+def test_a_fit_of_the_same_day_comes_back_and_is_listed_as_serving(file):
+    """Two fits of one day: the second took the place of the first, and gives it back."""
+    day = dt.date(2024, 4, 1)
+    first, second, third = (f"lifetime_value-20240401-{digit * 10}" for digit in "456")
+    run = CliRunner().invoke
+    with open_warehouse(file) as warehouse:
+        for digit in "56":
+            store(warehouse, Fit("lifetime_value", day, digit * 10, DRAWS))
+        assert version_in_force(warehouse, "lifetime_value", day) == (third, day)
+    for gone, back in ((third, second), (second, first)):
+        done = run(app, ["models", "rollback", gone])
+        assert f"{back} serves in its place" in done.output
+        with open_warehouse(file) as warehouse:
+            assert version_in_force(warehouse, "lifetime_value", day) == (back, day)
+    done = run(app, ["models", "rollback", first])
+    assert "lifetime_value-20240101-1111111111 serves in its place" in done.output
+
+
+def test_a_fit_stored_again_does_not_come_back_twice(file):
+    """Settings that go back and forth: one fit of a day is in force, whatever is rolled back."""
+    day = dt.date(2024, 4, 1)
+    with open_warehouse(file) as warehouse:
+        for digit in "545":
+            store(warehouse, Fit("lifetime_value", day, digit * 10, DRAWS))
+        assert version_in_force(warehouse, "lifetime_value", day)[0].endswith("5555555555")
+        roll_back(warehouse, "lifetime_value-20240401-5555555555", "a test")
+        serving = warehouse.frame(
+            "select model_version_id from models.model_versions where status = 'promoted' "
+            "and data_end_date = ?",
+            [day],
+        )
+        assert list(serving["model_version_id"]) == ["lifetime_value-20240401-4444444444"]

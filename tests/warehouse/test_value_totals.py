@@ -4,6 +4,7 @@ Add here what must hold of sums over customers. Sums of draws alone are tested i
 whole line in tests/orchestration.
 """
 
+import datetime as dt
 import shutil
 from decimal import Decimal
 
@@ -12,11 +13,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from dagster_project import summary
 from dagster_project.assets.lifetime_value import customer_ltv
 from dagster_project.assets.lifetime_value_totals import ltv_totals
 from dagster_project.assets.publish import promotion
-from dagster_project.config import PROJECT_ROOT
+from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.model_registry import Fit, is_refit_due, store, version_in_force
 from dagster_project.model_rollback import UnknownVersionError, roll_back, versions
 from dagster_project.reconciliation import totals_sql
@@ -180,6 +183,95 @@ def test_the_parts_of_a_change_sum_to_it_and_mean_what_they_say(built):
             assert -gone == pytest.approx(left, abs=CENT)
             fresh = f"customer_id not in ({of(SECOND)})"
             assert new == pytest.approx(worth(file, THIRD, horizon, fresh), abs=Decimal("0.02"))
+
+
+def write_backtest(file, ratios):
+    """Totals over 30 days up to the second date, as a backtest of that date would have found."""
+    with open_warehouse(file) as warehouse:
+        warehouse.connection.execute("delete from predictions.ltv_backtests")
+        for back, ratio in enumerate(reversed(ratios), start=1):
+            origin = SECOND - dt.timedelta(days=30 * back)
+            for quantity in ("orders", "revenue"):
+                came = ratio if quantity == "revenue" else 1.0
+                for kind, value in (("actual", 1000.0 * came), ("predicted", 1000.0)):
+                    warehouse.connection.execute(
+                        "insert into predictions.ltv_backtests (as_of_date, origin_date, "
+                        "horizon_days, slice, model, metric, value) "
+                        "values (?, ?, 30, 'all', 'mbg_nbd', ?, ?)",
+                        [SECOND, origin, f"{quantity}_{kind}_total", value],
+                    )
+
+
+@pytest.fixture(scope="module")
+def broken(built, tmp_path_factory):
+    """The second date once more, after a break and after its end: two warehouses."""
+    file, _ = built
+    files = {}
+    for name, ratios in (("broken", [1.0, 0.96, 6.0]), ("over", [1.0, 0.96, 6.0, 1.02, 0.97])):
+        files[name] = tmp_path_factory.mktemp(name) / "w.duckdb"
+        shutil.copy(file, files[name])
+        write_backtest(files[name], ratios)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("CLIENTELA_WAREHOUSE", str(files[name]))
+            patched.setenv("CLIENTELA_DATASET", "retailer")
+            patched.setenv("CLIENTELA_CONFIG", str(file.with_name("config.yml")))
+            build(SECOND)
+    return files
+
+
+ENDS = (
+    "predicted_{0}_p05, predicted_{0}_p25, predicted_{0}_p50, predicted_{0}_p75, predicted_{0}_p95"
+)
+
+
+@pytest.mark.parametrize("table", ["portfolio_ltv", "stage_ltv", "microsegment_ltv", "cohort_ltv"])
+def test_after_a_break_totals_of_that_quantity_are_refused_everywhere(built, broken, table):
+    file, _ = built
+    found = rows(
+        broken["broken"],
+        f"select count(*), count(coalesce({ENDS.format('revenue')})), min(predicted_revenue_mean), "
+        f"count(*) filter ({ENDS.format('orders').replace(', ', ' + ')} is not null), "
+        "min(interval_status), max(interval_status), max(interval_reason), "
+        f"max(orders_interval_status) from predictions.{table} "
+        "where as_of_date = ? and horizon_days > 0",
+        SECOND,
+    )
+    ((count, revenue, mean, orders, *statuses, reason, of_orders),) = found
+    assert count > 0 and revenue == 0 and mean > 0 and orders == count
+    assert statuses == ["refused", "refused"] and of_orders in ("uncalibrated", "extrapolated")
+    assert reason == "actual over forecast of the last totals over 30 days: 1, 0.96, 6"
+    other = rows(
+        file, f"select count(*) from predictions.{table} where interval_status = 'refused'"
+    )
+    assert other == [(0,)]
+
+
+def test_the_screen_says_that_totals_are_refused_and_means_still_agree(broken):
+    console = Console(record=True, width=200)
+    with open_warehouse(broken["broken"], read_only=True) as warehouse:
+        assert warehouse.frame(totals_sql(f"date '{SECOND}'"))["is_passed"].all()
+        summary._print_value(console, warehouse, load_config(), SECOND)
+    shown = console.export_text()
+    assert shown.count("refused") == len(HORIZONS) + 1 and "nan" not in shown
+    assert (
+        "Not to be planned with: totals of 30, 90, 180, 365 days are refused, actual over forecast "
+        "of the last totals over 30 days: 1, 0.96, 6." in " ".join(shown.split())
+    )
+
+
+def test_after_the_break_the_interval_is_as_narrow_as_before(built, broken):
+    file, _ = built
+    width = "(predicted_revenue_p95 - predicted_revenue_p05) / predicted_revenue_mean"
+    for horizon, relative in value_of(broken["over"], SECOND, width).items():
+        untested = value_of(file, SECOND, width)[horizon]
+        assert 0.5 * untested < relative < 1.1 * untested, horizon
+    status = value_of(broken["over"], SECOND, "interval_status || ': ' || interval_reason")
+    assert status == {
+        30: "uncalibrated: 4 past totals over 30 days, 8 are needed",
+        90: "extrapolated: no total over 90 days has been tested",
+        180: "extrapolated: no total over 180 days has been tested",
+        365: "extrapolated: no total over 365 days has been tested",
+    }
 
 
 def of(day):

@@ -1,7 +1,8 @@
 -- What the postal code of a person says of the area. Codes are spelt with and without blanks and dashes, and
 -- spreadsheets lose leading zeros: those of a person come back where the country's length is known, those of a
 -- region where only one region can be meant and nothing says that the code is complete: customers in a country whose
--- codes are as long as it, or regions of the person's length that kept their zeros.
+-- codes are as long as it, or regions of the person's length that kept their zeros. Regions none of which is of the
+-- person's length are of other countries, unless all customers of that length live where codes begin with a zero.
 with persons as (
     select
         customer_id,
@@ -36,13 +37,23 @@ kept_lengths as (
     from areas
     where bare_key is not null and substr(postal_key, 1, 1) = '0'
 ),
+covered_lengths as (
+    select length(postal_key) as postal_length from areas where bare_key is not null
+    union
+    select postal_length
+    from persons
+    where postal_length is not null
+    group by postal_length
+    having min(case when substr(postal_key, 1, 1) = '0' then 1 else 0 end) = 1
+),
 matched as (
     select
         persons.customer_id,
         coalesce(
             exact.postal_key,
             case
-                when persons.postal_length is null or (complete.postal_length is null and kept.postal_length is null)
+                when persons.postal_length is null
+                    or (complete.postal_length is null and kept.postal_length is null and covered.postal_length is not null)
                     then lone_areas.postal_key
             end
         ) as postal_key
@@ -56,6 +67,7 @@ matched as (
     -- And 8001 of Zurich, where Zurich has customers, is not what a spreadsheet left of 08001.
     left join complete_lengths as complete on length(lone_areas.postal_key) = complete.postal_length
     left join kept_lengths as kept on length(persons.postal_key) = kept.postal_length
+    left join covered_lengths as covered on persons.postal_length = covered.postal_length
 )
 select
     matched.customer_id,

@@ -21,6 +21,7 @@ attributed as (
         touches.message_id,
         touches.action_id,
         {{ business_date('touches.touched_at') }} as touch_date,
+        {{ joined_known_date('touches', 'touched_at') }} as known_date,
         {{ joined_person() }} as customer_id
     from touches
     {{ join_person('touches', 'touched_at') }}
@@ -38,15 +39,16 @@ actions_sent as (
     group by customer_id, action_id
 ),
 counted as (
-    select customer_id, touch_date, touch_type, cast('2200-01-01' as date) as counts_until
+    select customer_id, touch_date, known_date, touch_type, cast('2200-01-01' as date) as counts_until
     from attributed
     where touch_type = 'web_event'
     union all
-    select customer_id, touch_date, 'message', cast('2200-01-01' as date)
+    select customer_id, touch_date, touch_date, 'message', cast('2200-01-01' as date)
     from messages
     union all
     select
         actions.customer_id,
+        actions.touch_date,
         actions.touch_date,
         'action',
         coalesce(actions_sent.message_date, cast('2200-01-01' as date))
@@ -56,7 +58,7 @@ counted as (
         and actions.action_id = actions_sent.action_id
     where actions.touch_type = 'action'
 )
-select customer_id, touch_date, touch_type, counts_until, count(*) as touches_count
+select customer_id, touch_date, known_date, touch_type, counts_until, count(*) as touches_count
 from counted
 where customer_id is not null
-group by customer_id, touch_date, touch_type, counts_until
+group by customer_id, touch_date, known_date, touch_type, counts_until

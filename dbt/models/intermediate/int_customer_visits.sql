@@ -10,6 +10,7 @@ with visits as (
             cast(round(visits.latitude, 2) as {{ dbt.type_string() }}) || ' '
             || cast(round(visits.longitude, 2) as {{ dbt.type_string() }})
         ) as place_key,
+        {{ joined_known_date('visits', 'visited_at') }} as known_date,
         {{ joined_person() }} as customer_id
     from (
         select visit_id, visited_at, latitude, longitude, place_id, source_system, source_record_id, device_id,
@@ -34,6 +35,7 @@ placed as (
         visits.customer_id,
         visits.visit_id,
         {{ business_date('visits.visited_at') }} as visit_date,
+        visits.known_date,
         case when visits.place_key is not null then
             dense_rank() over (partition by visits.customer_id order by visits.place_key)
         end as place_number,
@@ -50,6 +52,7 @@ select
     customer_id,
     visit_id,
     visit_date,
+    known_date,
     place_number,
     distance_km,
     distance_km <= {{ var('near_home_km') }} as is_near_home

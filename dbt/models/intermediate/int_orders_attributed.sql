@@ -4,22 +4,15 @@ with mapped as (
         orders.source_system || ':' || orders.order_id as unique_order_id,
         customers.customer_id,
         {{ business_date('orders.ordered_at') }} as order_date,
-        coalesce(orders.currency_code, '{{ var("reporting_currency") }}') as order_currency_code
+        rates.currency_code as order_currency_code,
+        rates.rate_to_reporting
     from {{ ref('orders') }} as orders
+    inner join {{ ref('order_rates') }} as rates
+        on orders.source_system = rates.source_system
+        and orders.order_id = rates.order_id
     left join {{ source('identity', 'customers_map') }} as customers
         on orders.source_system = customers.source_system
         and coalesce(orders.source_record_id, 'order:' || orders.order_id) = customers.source_record_id
-),
-priced as (
-    select
-        mapped.*,
-        coalesce(rates.rate_to_reporting, 1) as rate_to_reporting
-    from mapped
-    left join {{ ref('exchange_rate_periods') }} as rates
-        on mapped.order_currency_code = rates.currency_code
-        and mapped.order_currency_code <> '{{ var("reporting_currency") }}'
-        and mapped.order_date >= rates.valid_from
-        and mapped.order_date < rates.valid_until
 )
 select
     unique_order_id as order_id,
@@ -36,4 +29,4 @@ select
     {{ in_reporting_currency('coalesce(discount_amount, 0)', 'rate_to_reporting') }} as discount_amount,
     rate_to_reporting,
     status is null or lower(status) in ({{ quoted_list(var('counted_statuses')) }}) as is_counted
-from priced
+from mapped

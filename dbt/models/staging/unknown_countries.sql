@@ -1,10 +1,16 @@
 {{ config(materialized='table') }}
 
 with names as (
-    select 'klaviyo_person' as source_table, lower(trim(country)) as country_name, id as source_record_id
-    from {{ source('raw', 'klaviyo_person') }}
-    where length(trim(country)) <> 2
+    {% for table, country, record in [
+        ('customer_records', 'country_code', "source_system || '|' || source_record_id"), ('klaviyo_person', 'country', 'id'),
+    ] %}
+    select
+        '{{ table }}' as source_table,
+        {{ country_key(country) }} as country_name,
+        {{ record }} as source_record_id
+    from {{ source('raw', table) }}
     union all
+    {% endfor %}
     select 'uci_online_retail_lines', country_name, source_record_id
     from {{ ref('uci_online_retail_lines') }}
     where source_record_id is not null

@@ -92,7 +92,7 @@ def flags(values: np.ndarray) -> Text:
 def hex_ids(count: int, rng: np.random.Generator) -> Text:
     """Random 16-digit hexadecimal identifiers, as trackers hand out."""
     digits = binascii.hexlify(rng.bytes(8 * count))
-    return pa.array(np.frombuffer(digits, dtype="S16").astype("U16"), pa.string())
+    return _whole_array(np.frombuffer(digits, dtype="S16").astype("U16"))
 
 
 def misspell(values: Text, mask: np.ndarray, rng: np.random.Generator) -> Text:
@@ -117,7 +117,7 @@ def misspell(values: Text, mask: np.ndarray, rng: np.random.Generator) -> Text:
     changed = np.where(length > 2, changed, words)
     position = np.full(len(values), -1)
     position[rows] = np.arange(len(rows))
-    return where(mask, take(pa.array(changed, pa.string()), position), values)
+    return where(mask, take(_whole_array(changed), position), values)
 
 
 def source_frame(shape: str, columns: Mapping[str, Text]) -> pd.DataFrame:
@@ -131,3 +131,9 @@ def source_frame(shape: str, columns: Mapping[str, Text]) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     # pandas reads an all-NULL text column as object; every source column is text.
     return frame.astype("str")
+
+
+def _whole_array(words: np.ndarray) -> Text:
+    """NumPy text as one array: pyarrow makes chunks of 16 MB, which do not concatenate."""
+    made = pa.array(words, pa.string())
+    return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made

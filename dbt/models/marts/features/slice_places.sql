@@ -6,5 +6,5 @@ select
     max(distance_km) as max_visit_distance_km,
     {{ share_of('count(case when is_near_home then 1 end)', 'count(is_near_home)') }} as near_home_visit_share
 from {{ ref('int_customer_visits') }}
-where visit_date <= {{ as_of_date() }}
+where visit_date <= {{ as_of_date() }} and known_date <= {{ as_of_date() }}
 group by customer_id

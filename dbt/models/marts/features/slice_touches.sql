@@ -13,5 +13,6 @@ select
     sum(case when touch_type in ('message', 'action') then touches_count else 0 end) as contacts_365d_count
 from {{ ref('int_customer_touches') }}
 where counts_until > {{ as_of_date() }}
-    and touch_date <= {{ as_of_date() }} and touch_date > {{ days_before(as_of_date(), 365) }}
+    and known_date <= {{ as_of_date() }} and touch_date <= {{ as_of_date() }}
+    and touch_date > {{ days_before(as_of_date(), 365) }}
 group by customer_id

@@ -3,7 +3,7 @@
 with days as (
     select customer_id, event_date as day_date, event_date as web_date, 0 as is_purchase
     from {{ ref('int_web_days') }}
-    where event_date <= {{ as_of_date() }}
+    where event_date <= {{ as_of_date() }} and known_date <= {{ as_of_date() }}
     union all
     select customer_id, purchase_date, cast(null as date), 1
     from {{ ref('slice_purchase_days') }}

@@ -10,7 +10,7 @@ select
         'street': 'address_1',
         'city': 'city',
         'postal_code': 'zip',
-        'country_code': "case when length(trim(country)) = 2 then country else countries.country_code end",
+        'country_code': 'country',
         'created_at': 'created',
         'updated_at': 'updated',
     }, 'klaviyo_person') }},
@@ -18,5 +18,4 @@ select
         'case when ' ~ klaviyo_is_deleted() ~ " then 'deleted_at_source' end",
         "'the profile was deleted in Klaviyo'",
     ) }}
-from {{ source('raw', 'klaviyo_person') }} as profiles
-left join {{ ref('country_codes') }} as countries on lower(trim(profiles.country)) = countries.country_name
+from {{ source('raw', 'klaviyo_person') }}

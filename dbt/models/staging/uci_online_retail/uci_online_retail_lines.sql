@@ -9,7 +9,7 @@ with read as (
         upper(trim(stockcode)) as product_id,
         description,
         invoicedate,
-        lower(trim(country)) as country_name,
+        {{ country_key('country') }} as country_name,
         {{ uci_customer('customerid') }} as source_record_id,
         {{ uci_line_type('stockcode') }} as line_type,
         {{ uci_is_cancellation('invoiceno') }} as is_cancellation,
