@@ -92,6 +92,10 @@ def test_bridge_and_fuzz_figures_are_the_measured_ones():
     )
     assert claim in README
     assert f"{fuzz['rows_lost']} rows lost" in README
+    features = fuzz["features"]
+    built = f"{features['cases']} hostile shops from files to features: "
+    assert built + f"{features['outcomes']['built']} built" in README
+    assert features["crashes"] == features["rows_lost"] == 0
     assert "9,747,747.93 to 8,201,035.25" in README
 
 
@@ -147,3 +151,14 @@ def test_amounts_figures_are_the_measured_ones():
 def test_bound_of_linkage_is_the_measured_one():
     bound = result("linkage_bound")["best_recall_at_precision_099"]
     assert f"more than recall {bound:.3f} at precision 0.99" in README
+
+
+def test_speed_figures_are_the_measured_ones():
+    rows = {(row["customers"], row["task"], row["peer_task"]): row for row in result("speed")}
+    times = rows[100_000, "score", "score_full"]["peer_by_ours"]
+    claim = f"{times['cpu_seconds']:.1f} times the processor time and {times['peak_memory_gb']:.1f}"
+    assert claim in README
+    whole = [rows[1_000_000, *task]["ours"] for task in [("fit", "fit"), ("score", "score_full")]]
+    seconds = sum(part["cpu_seconds"] for part in whole)
+    memory = max(part["peak_memory_gb"] for part in whole)
+    assert f"scored in {seconds:.0f} s of processor time and {memory:.1f} GB" in README
