@@ -1,11 +1,13 @@
-"""The same files give the same tables, and later events change nothing at an earlier date.
+"""The same files give the same tables, also after a kill; later events change no earlier date.
 
 Add here what must not depend on when, where or in what order a run was made.
 """
 
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pandas as pd
@@ -17,14 +19,39 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def rebuilt(shop, tmp_path_factory):
-    """The same files, a new home and a new warehouse."""
+def killed(shop, tmp_path_factory):
+    """The same files, a new home with a copy of before, and a run killed in the middle."""
     home = tmp_path_factory.mktemp("rebuilt")
     shutil.copy(shop.home / "config.yml", home / "config.yml")
     again = replace(shop, home=home)
-    done = again.clientela("run", "--back", "1")
-    assert done.returncode == 0, done.stderr[-3000:]
+    shutil.copy(shop.pristine / "copy.duckdb", again.published)
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "dagster_project.cli", "run", "--back", "1"],
+        env=again.environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in runner.stderr:
+        if "customers_map" in line:
+            break
+    time.sleep(2.5)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
     return again
+
+
+def test_a_killed_run_leaves_the_copy_to_its_readers(shop, killed):
+    assert killed.published.read_bytes() == (shop.pristine / "copy.duckdb").read_bytes()
+    assert rows(killed.published, "select count(*) from serving.customer_360")[0][0] > 500
+
+
+@pytest.fixture(scope="module")
+def rebuilt(killed):
+    """The killed run, started again."""
+    done = killed.clientela("run", "--back", "1")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return killed
 
 
 @pytest.mark.parametrize("table", RESULTS)
