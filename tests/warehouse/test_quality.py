@@ -29,7 +29,13 @@ LEDGER = [
     ("refund", "s:r", "2023-02-12", "-5.00"),
     ("order", "s:3", "2023-03-10", "40.00"),
 ]
-TYPES = {"decimal": "decimal(18, 4)", "double": "double", "text": "varchar", "integer": "bigint"}
+TYPES = {
+    "decimal": "decimal(18, 4)",
+    "double": "double",
+    "text": "varchar",
+    "integer": "bigint",
+    "country": "varchar",
+}
 TYPES["rate"] = "decimal(18, 8)"
 
 
