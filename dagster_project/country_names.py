@@ -22,23 +22,54 @@ LANGUAGES = ("ca", "da", "de", "es", "fi", "fr", "it", "nb_NO", "nl", "pl", "pt"
 LINE_LENGTH = 110
 SAID = {
     "AE": ("uae",),
+    "AL": ("shqiperia",),
+    "BA": ("bosna i hercegovina",),
+    "BL": ("st. barthelemy",),
+    "BQ": ("caribbean netherlands",),
     "CC": ("cocos islands",),
-    "CD": ("democratic republic of the congo", "the democratic republic of congo"),
+    "CD": ("congo - kinshasa", "democratic republic of the congo", "democratic republic of congo"),
+    "CG": ("congo - brazzaville",),
     "CI": ("ivory coast",),
     "CV": ("cape verde",),
+    "CZ": ("ceska republika", "cesko"),
+    "EE": ("eesti",),
     "FK": ("falkland islands",),
+    "FO": ("føroyar",),
     "GB": ("england", "great britain", "northern ireland", "scotland", "u.k.", "uk", "wales"),
+    "GR": ("el",),
+    "GS": ("south georgia and south sandwich islands",),
+    "HK": ("hong kong sar", "hong kong sar china"),
+    "HM": ("heard and mcdonald islands",),
+    "HR": ("hrvatska",),
+    "HU": ("magyarorszag",),
     "IE": ("eire", "republic of ireland"),
+    "KN": ("st. kitts and nevis",),
     "KR": ("korea",),
-    "MF": ("saint martin",),
+    "LC": ("st. lucia",),
+    "LT": ("lietuva",),
+    "LU": ("letzebuerg",),
+    "LV": ("latvija",),
+    "ME": ("crna gora",),
+    "MF": ("saint martin", "st. martin"),
     "MK": ("macedonia",),
-    "NL": ("the netherlands",),
-    "PS": ("palestine",),
-    "SH": ("saint helena",),
+    "MM": ("myanmar (burma)",),
+    "MO": ("macao sar", "macao sar china"),
+    "PM": ("st. pierre and miquelon",),
+    "PN": ("pitcairn islands",),
+    "PS": ("palestine", "palestinian territories"),
+    "RS": ("srbija",),
+    "SH": ("saint helena", "st. helena"),
+    "SI": ("slovenija",),
+    "SK": ("slovenska republika", "slovensko"),
     "SX": ("sint maarten",),
+    "TL": ("east timor",),
     "TR": ("turkey",),
+    "UM": ("u.s. outlying islands",),
     "US": ("u.s.", "u.s.a."),
-    "VA": ("vatican",),
+    "VA": ("vatican", "vatican city"),
+    "VC": ("st. vincent and grenadines", "st. vincent and the grenadines"),
+    # No country of ISO 3166, but one of the numbering plans and of most shops.
+    "XK": ("kosovo", "xk", "xkx"),
     "ZA": ("rsa",),
 }
 
@@ -75,9 +106,20 @@ def country_codes() -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """A name in small letters without accents and outer blanks, as the SQL spells it too."""
-    apart = unicodedata.normalize("NFD", name.lower().strip())
-    return "".join(sign for sign in apart if not unicodedata.combining(sign))
+    """A name as `plain_sql` and the macro country_key spell it: small letters, no accents or "the".
+
+    A test compares the three.
+    """
+    apart = unicodedata.normalize("NFD", name.strip().lower())
+    bare = "".join(sign for sign in apart if not unicodedata.combining(sign))
+    return bare.replace("\u2019", "'").replace(" & ", " and ").removeprefix("the ")
+
+
+def plain_sql(text: str) -> str:
+    """The same in the SQL of DuckDB."""
+    bare = f"strip_accents(lower(trim({text})))"
+    spelt = f"replace(replace({bare}, '\u2019', ''''), ' & ', ' and ')"
+    return f"regexp_replace({spelt}, '^the ', '')"
 
 
 def _stated(country: pycountry.db.Country, *fields: str) -> list[str]:
@@ -104,7 +146,8 @@ def model_sql() -> str:
     body = "\n".join(f"    {line.rstrip()}" for line in lines).removesuffix(",")
     return (
         "{{ config(materialized='table') }}\n\n"
-        "-- Written by python -m dagster_project.country_names from the library pycountry.\n"
+        "-- Written by python -m dagster_project.country_names. The names are those of pycountry\n"
+        "-- and of Debian's iso-codes, from which it has them; both are LGPL-2.1: see NOTICE.\n"
         "select country_name, country_code\n"
         f"from (values\n{body}\n) as names (country_name, country_code)\n"
     )

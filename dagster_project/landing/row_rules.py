@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from dagster_project.country_names import country_codes
+from dagster_project.country_names import country_codes, plain_sql
 from dagster_project.landing.consent_words import GRANTING, PURPOSES, consent_word
 from dagster_project.landing.delivery import quoted
 from dagster_project.source_contract import Column, ColumnType, Shape
@@ -55,7 +55,7 @@ def readable(column: Column) -> str:
         return f"case when abs({value}) < {limit} then {value} end" if is_bounded else value
     if column.type == "country":
         known = ", ".join(literal(name) for name in country_codes())
-        return f"case when strip_accents(lower({text})) in ({known}) then {text} end"
+        return f"case when {plain_sql(text)} in ({known}) then {text} end"
     value = f"try_cast({text} as {_CASTS[column.type]})"
     if column.type in ("timestamp", "date"):
         return f"case when {value} >= '1900-01-01' and {value} < '2200-01-01' then {value} end"

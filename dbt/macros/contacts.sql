@@ -1,7 +1,10 @@
 {# E-mail addresses, names and addresses as the record linkage compares them. #}
 
 {# The name or code of a country as country_codes spells it (dagster_project/country_names.py). #}
-{% macro country_key(value) -%} {{ without_accents('lower(trim(' ~ value ~ '))') }} {%- endmacro %}
+{% macro country_key(value) -%}
+    {%- set bare = without_accents('lower(trim(' ~ value ~ '))') -%}
+    {{ replace_all("replace(replace(" ~ bare ~ ", '’', ''''), ' & ', ' and ')", '^the ', '') }}
+{%- endmacro %}
 
 {# Providers that deliver name+anything to name. Google also ignores dots; Microsoft, Apple and Proton do not. #}
 {% macro plus_tag_domains() -%}

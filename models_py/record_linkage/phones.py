@@ -13,8 +13,6 @@ import pandas as pd
 from models_py.frames import require_columns
 
 _ALL_ALIKE = re.compile(r"^(\d)\1+$")
-# Codes that people write for countries whose ISO code is another.
-_ALIASES = {"UK": "GB", "EL": "GR"}
 _COUNTED_UP = ("0123456789", "1234567890", "9876543210")
 
 
@@ -26,7 +24,8 @@ def normalise_phones(phones: pd.DataFrame, default_country: str | None = None) -
     phones : DataFrame
         phone (text as received), country_code (ISO 3166 code of the record, '' when unknown).
     default_country : str, optional
-        Country of numbers that name none and whose record names none that is known.
+        Country of numbers that name none and whose record names none. A record of a country without
+        a numbering plan is not read by it.
 
     Returns
     -------
@@ -56,9 +55,7 @@ def normalise_phones(phones: pd.DataFrame, default_country: str | None = None) -
 def _read(phone: str, country: str, default_country: str | None) -> tuple[str | None, bool]:
     import phonenumbers
 
-    written = country.strip().upper()
-    stated = _ALIASES.get(written, written)
-    region = stated if stated in phonenumbers.SUPPORTED_REGIONS else default_country
+    region = country.strip().upper() or default_country
     try:
         number = phonenumbers.parse(re.sub(r"^\s*00", "+", phone), region)
     except phonenumbers.NumberParseException:

@@ -6,8 +6,10 @@ beside the models as dbt unit tests.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 
 import duckdb
@@ -45,23 +47,30 @@ class Lake:
     def __init__(self, shop, folder: Path, target: Path) -> None:
         self.warehouse, self.target = folder / "lake.duckdb", target
         self.config = load_config(shop.home / "config.yml", str(shop.source))
+        self.lookback_days = self.config.identity.device_lookback_days
         truth = pd.read_parquet(shop.truth / "person_records.parquet")
         truth.loc[truth["kind"] == "device", "source_system"] = "device"
         truth = truth[["source_system", "source_record_id", "person_id"]]
         truth = truth.drop_duplicates(["source_system", "source_record_id"])
+        # Until the last date, nothing but a device has shown most of those who have one.
+        first_seen = (
+            "case when source_system <> 'device' and right(person_id, 1) < '6' and person_id in "
+            "(select person_id from truth where source_system = 'device') "
+            f"then timestamp '{LATER}' else timestamp '2023-01-01' end"
+        )
         with open_warehouse(self.warehouse) as opened:
             land(opened.connection, self.config)
             opened.connection.register("truth", truth)
             opened.connection.execute(
                 "insert into identity.customers_map (source_system, source_record_id, customer_id, "
                 "match_rule, match_probability, first_seen_at, last_seen_at) select source_system, "
-                "source_record_id, person_id, 'truth', 1.0, timestamp '2023-01-01', "
-                "timestamp '2023-01-01' from truth"
+                f"source_record_id, person_id, 'truth', 1.0, {first_seen}, {first_seen} from truth"
             )
 
     def dbt(self, as_of_date: str, *selected: str, but: str = "nothing") -> None:
         command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "run"]
-        command += ["--vars", json.dumps(self.config.dbt_vars(), sort_keys=True)]
+        lookback = {"identity_device_lookback_days": self.lookback_days}
+        command += ["--vars", json.dumps(self.config.dbt_vars() | lookback, sort_keys=True)]
         command += ["--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)]
         command += ["--target-path", str(self.target), "--log-path", str(self.target)]
         settings = {
@@ -77,6 +86,18 @@ class Lake:
             check=False,
         )
         assert done.returncode == 0, done.stdout[-4000:]
+
+    def used_before_login(self, periods: str) -> int:
+        """Devices with such a period and events before DAY, both before their first login."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(
+                "select count(distinct p.device_id) from identity.device_periods p "
+                "join (select device_id, min(used_at) as login_at from identity.device_uses "
+                "where customer_id is not null group by device_id) l using (device_id) "
+                f"join staging.web_events e using (device_id) where p.{periods} "
+                "and e.occurred_at >= p.valid_from and e.occurred_at < p.valid_until "
+                f"and e.occurred_at < '{DAY}' and l.login_at > '{DAY}'"
+            ).fetchall()[0][0]
 
     def features(self, as_of_date: str) -> pd.DataFrame:
         columns = ", ".join(features())
@@ -108,11 +129,6 @@ def lake(make_shop, tmp_path_factory):
     folder = tmp_path_factory.mktemp("features")
     shop = make_shop(folder / "whole", 400, 3)
     taken_back = withdraw(shop.source)
-    # In a month, 62 devices have their first login after DAY, and none was used before it.
-    config = (shop.home / "config.yml").read_text()
-    assert "device_lookback_days: 30" in config
-    config = config.replace("device_lookback_days: 30", "device_lookback_days: 365")
-    (shop.home / "config.yml").write_text(config)
     whole = Lake(shop, folder, folder / "target")
     whole.dbt(LATER, "+fct_customer_features")
     # The earlier date is built after the withdrawals are known.
@@ -142,14 +158,20 @@ def test_a_source_cut_at_the_date_gives_the_same_features(lake, tmp_path):
             "delete from identity.customers_map where source_system = 'device' "
             f"and source_record_id in ({later}) returning 1"
         ).fetchall()
-        seen_before = connection.execute(
-            f"select count(*) {periods} p join whole.staging.web_events e using (device_id) "
-            f"where p.known_date > '{DAY}' and e.occurred_at >= p.valid_from "
-            f"and e.occurred_at < '{DAY}'"
-        ).fetchall()[0][0]
-    assert len(unknown) > 20 and seen_before > 10
+    assert len(unknown) > 20
     cut.dbt(DAY, "+fct_customer_features")
+    # Devices of those whom nothing else had shown, used long before they logged in.
+    assert lake.used_before_login("known_date <= date '1900-01-01'") > 3
     pd.testing.assert_frame_equal(cut.features(DAY), lake.features(DAY), check_exact=True)
+    # As shipped, the others used no device before DAY that was theirs only after: in a year, some.
+    shutil.copy(lake.warehouse, tmp_path / "whole.duckdb")
+    wide = copy(lake)
+    wide.warehouse = tmp_path / "whole.duckdb"
+    for one in (cut, wide):
+        one.lookback_days = 365
+        one.dbt(DAY, "device_periods+,+fct_customer_features")
+    assert wide.used_before_login(f"known_date > '{DAY}'") > 2
+    pd.testing.assert_frame_equal(cut.features(DAY), wide.features(DAY), check_exact=True)
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 -- Before its first login a device is the person's who then logs in, for the days that config.yml allows;
 -- after a login it is that person's until somebody else's session begins. What was done before the login is known to
 -- be the person's from the day of the login on, and no slice before that day may count it: who came back would show
--- visits, who did not would show none. Whom nothing but the device has shown until then is the device, at any time.
+-- visits, who did not would show none. Whom nothing but the device has shown until then is the device, at any time and
+-- from its first use on: with the days of config.yml, its older visits would be gone only if it registers later.
 with paused as (
     select
         uses.*,
@@ -36,6 +37,7 @@ changes as (
         logins.device_id,
         logins.customer_id,
         case
+            when previous_customer_id is null and first_shown.shown_date >= used_date then cast('1900-01-01' as timestamp)
             when previous_customer_id is null
                 then {{ dbt.dateadd('day', -var('identity_device_lookback_days'), 'used_at') }}
             -- Two persons in one session, or a session of two days: from the login on.
