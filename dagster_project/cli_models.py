@@ -6,6 +6,7 @@ model_rollback.py; the other commands are in cli.py.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,7 @@ def add_model_commands(app: typer.Typer, select: Select) -> None:
         )
         if again:
             flags = "".join(
-                f" {flag} {value}"
+                f" {flag} {shlex.quote(str(value))}"
                 for flag, value in (("--source", source), ("--warehouse", warehouse))
                 if value is not None
             )

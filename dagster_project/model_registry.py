@@ -161,6 +161,14 @@ def store(warehouse: Warehouse, fit: Fit) -> str:
     version = pd.DataFrame([{column: known.get(column) for column in columns}])
     parameters = fit.parameters.assign(model_version_id=fit.version_id)
     key = {"model_version_id": fit.version_id}
+    # A fit stored again begins a new line: what it had superseded would come back beside its own
+    # successor when it is rolled back, so that goes to who had superseded it.
+    warehouse.connection.execute(
+        f"update {MODEL_VERSIONS.full_name} set superseded_by = coalesce((select superseded_by "
+        f"from {MODEL_VERSIONS.full_name} where model_version_id = ?), superseded_by) "
+        "where superseded_by = ?",
+        [fit.version_id, fit.version_id],
+    )
     warehouse.replace_slice(MODEL_PARAMETERS, parameters, key)
     warehouse.replace_slice(MODEL_VERSIONS, version, key)
     if not fit.problems:

@@ -18,6 +18,7 @@ from models_py.lifetime_value import covariates, purchases
 PART = "covariates"  # `model` of its rows in models.model_parameters
 UNKNOWN, OTHER = "unknown", "other"
 FEWEST_SHARE = 0.01  # a class of fewer customers is one of `OTHER`
+BINS_COUNT = 5
 _TABLE = "covariates"
 _LARGEST = " largest="
 
@@ -28,8 +29,9 @@ class CovariateDesign:
 
     A number becomes the mean of its quantile bin, in sds from the mean of all customers at the fit;
     NULL counts as that mean, with a term of its own (``age_years=unknown``). Classes and flags have
-    a term each against the largest one, whose customers have 0 everywhere; NULL is a class, rare
-    ones share the term ``=other``, and so do classes that a fit has never seen.
+    a term each against the largest one, whose customers have 0 everywhere; NULL is a class, and
+    rare ones share the term ``=other``. A class that the fit has never seen counts as ``=other``
+    where the fit had rare classes of that column, else as the largest: there is no other to go by.
 
     Attributes
     ----------
@@ -51,10 +53,17 @@ class CovariateDesign:
         return tuple(dict.fromkeys(term.partition("=")[0] for term in self.terms))
 
     @classmethod
-    def learn(cls, groups: pd.DataFrame, columns: Sequence[str]) -> CovariateDesign:
+    def learn(
+        cls,
+        groups: pd.DataFrame,
+        columns: Sequence[str],
+        fewest_share: float = FEWEST_SHARE,
+        bins_count: int = BINS_COUNT,
+    ) -> CovariateDesign:
         """Bins, means and classes of customers; `groups` has customers_count beside the columns.
 
-        A column that is the same for everyone has no term.
+        A column that is the same for everyone has no term. Classes below `fewest_share` of the
+        customers are rare; a number has `bins_count` bins at most.
         """
         require_columns(groups, [*columns, "customers_count"], _TABLE)
         customers = to_float(groups["customers_count"], _TABLE)
@@ -65,7 +74,7 @@ class CovariateDesign:
             if not _is_number(groups[column]):
                 sizes = pd.Series(customers).groupby(_classes(groups[column])).sum()
                 sizes = sizes.sort_index().sort_values(ascending=False, kind="stable")
-                is_rare = sizes < FEWEST_SHARE * sizes.sum()
+                is_rare = sizes < fewest_share * sizes.sum()
                 is_rare.iloc[0] = False
                 named = [str(name) for name in sizes.index[1:] if not is_rare[name]]
                 extra = [OTHER] if is_rare.any() and OTHER not in named else []
@@ -76,7 +85,9 @@ class CovariateDesign:
             values = to_float(groups[column], _TABLE)
             is_known = np.isfinite(values)
             every = np.repeat(values[is_known], customers[is_known].astype("int64"))
-            edges, middles = covariates.bins(every) if len(every) else (np.zeros(0), np.zeros(1))
+            edges, middles = (
+                covariates.bins(every, bins_count) if len(every) else (np.zeros(0), np.zeros(1))
+            )
             if len(np.unique(middles)) > 1:
                 terms.append(column)
                 bins[column] = edges, middles
@@ -99,7 +110,9 @@ class CovariateDesign:
             classes = _classes(frame[column])
             found[:, number] = classes == name
             if name == OTHER:
-                known = [term.partition("=")[2] for term in self.terms if term.startswith(column)]
+                known = [
+                    term.partition("=")[2] for term in self.terms if term.startswith(f"{column}=")
+                ]
                 found[:, number] = ~np.isin(classes, [*set(known) - {OTHER}, self.largest[column]])
         return found
 

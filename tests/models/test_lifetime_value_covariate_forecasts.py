@@ -13,7 +13,8 @@ import pytest
 
 from models_py.lifetime_value import LifetimeValue, Sampling, group_spend
 from models_py.lifetime_value.covariate_design import CovariateDesign
-from models_py.lifetime_value.covariates import shifted
+from models_py.lifetime_value.covariates import LARGEST_GROUPS_COUNT, shifted
+from models_py.lifetime_value.purchase_fit import design_of
 from models_py.simulate import PlainParameters, simulate_purchases
 
 AS_OF = dt.date(2024, 6, 30)
@@ -162,6 +163,60 @@ def test_terms_say_what_a_customer_has():
     given = learned.values(pd.DataFrame({"channel": "web", "age": [20.0, 40.0, 60.0]}))[:, 3]
     assert np.average(given, weights=weights) == pytest.approx(0, abs=1e-12)
     assert np.average(given**2, weights=weights) == pytest.approx(1)
+
+
+def test_a_class_of_another_column_is_not_known_of_this_one():
+    """`area` has rare classes; "new" is a class of `area_kind`, whose name begins alike."""
+    given = pd.DataFrame(
+        {
+            "customers_count": [500, 300, 2],
+            "area": ["north", "south", "isle"],
+            "area_kind": ["old", "new", "new"],
+        }
+    )
+    learned = CovariateDesign.learn(given, ["area", "area_kind"])
+    assert learned.terms == ("area=south", "area=other", "area_kind=new")
+    found = learned.values(pd.DataFrame({"area": ["new", "isle"], "area_kind": "old"}))
+    assert found.tolist() == [[0, 1, 0], [0, 1, 0]]
+    # Nothing rare was seen of this column, so what is new to it counts as its largest class.
+    unseen = learned.values(pd.DataFrame({"area": ["north"], "area_kind": ["odd"]}))
+    assert unseen.tolist() == [[0, 0, 0]]
+
+
+def many_regions(columns, customers=12_000, seed=5):
+    """Groups of customers with 30 regions of falling size and numbers that vary freely."""
+    random = np.random.default_rng(seed)
+    share = np.linspace(2.0, 0.5, 30)
+    frame = pd.DataFrame({name: random.normal(size=customers) for name in columns})
+    frame["region"] = random.choice(
+        [f"region {number:02d}" for number in range(30)], customers, p=share / share.sum()
+    )
+    return frame.assign(customers_count=1)
+
+
+def test_terms_are_coarsened_until_their_combinations_fit():
+    numbers = ["age_years", "income_index", "household_size"]
+    given = many_regions(numbers)
+    columns = [*numbers, "region"]
+    finest = CovariateDesign.learn(given, columns)
+    assert len(np.unique(finest.values(given), axis=0)) > 1.5 * LARGEST_GROUPS_COUNT
+    design = design_of(given, columns)
+    count = len(np.unique(design.values(given), axis=0))
+    assert count <= LARGEST_GROUPS_COUNT and set(design.columns) == set(columns)
+    # Classes are joined before a number loses bins, and no more of either than is needed.
+    assert "region=other" in design.terms and len(design.bins["age_years"][1]) == 5
+    few = given.assign(region=given["region"].where(given["region"] < "region 05", "region 00"))
+    assert design_of(few, columns) is not None
+    pd.testing.assert_frame_equal(
+        design_of(few, columns).to_rows(), CovariateDesign.learn(few, columns).to_rows()
+    )
+
+
+def test_too_many_covariates_are_refused_by_the_key_of_the_config():
+    numbers = [f"number_{place}" for place in range(11)]
+    given = many_regions(numbers)
+    with pytest.raises(ValueError, match=r"lifetime_value\.covariates in config.yml.*Leave out"):
+        design_of(given, [*numbers, "region"])
 
 
 def test_pools_beside_covariates_and_missing_columns_are_refused(customers, model):

@@ -5,6 +5,8 @@ test_value_totals.py.
 """
 
 import datetime as dt
+import shlex
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -16,6 +18,9 @@ from dagster_project.model_rollback import roll_back
 from dagster_project.warehouse import open_warehouse
 
 DRAWS = pd.DataFrame({"model": ["m"], "draw": [0], "parameter": ["r"], "value": [1.0]})
+
+# Fits of one day in the order they are stored, and who serves after each roll-back.
+ORDERS = (("4545", "4"), ("454", "5"), ("4564", "65"), ("4565", "64"), ("4554", "5"), ("455", "4"))
 
 
 @pytest.fixture
@@ -86,13 +91,29 @@ def test_a_fit_stored_again_does_not_come_back_twice(file):
     """Settings that go back and forth: one fit of a day is in force, whatever is rolled back."""
     day = dt.date(2024, 4, 1)
     with open_warehouse(file) as warehouse:
-        for digit in "545":
-            store(warehouse, Fit("lifetime_value", day, digit * 10, DRAWS))
-        assert version_in_force(warehouse, "lifetime_value", day)[0].endswith("5555555555")
-        roll_back(warehouse, "lifetime_value-20240401-5555555555", "a test")
-        serving = warehouse.frame(
-            "select model_version_id from models.model_versions where status = 'promoted' "
-            "and data_end_date = ?",
-            [day],
-        )
-        assert list(serving["model_version_id"]) == ["lifetime_value-20240401-4444444444"]
+        for order, back in ORDERS:
+            warehouse.connection.execute("delete from models.model_versions")
+            for digit in order:
+                store(warehouse, Fit("lifetime_value", day, digit * 10, DRAWS))
+            for gone, serves in pairwise([order[-1], *back, ""]):
+                version = f"lifetime_value-20240401-{gone * 10}"
+                assert version_in_force(warehouse, "lifetime_value", day)[0] == version, order
+                roll_back(warehouse, version, "a test")
+                serving = warehouse.frame(
+                    "select model_version_id from models.model_versions where status = 'promoted'"
+                )
+                expected = [f"lifetime_value-20240401-{serves * 10}"] if serves else []
+                assert list(serving["model_version_id"]) == expected, order
+
+
+def test_the_lines_to_build_again_can_be_pasted_into_a_shell(file, tmp_path, monkeypatch):
+    """A folder with a blank and a dollar sign in its name stays one word."""
+    place = tmp_path / "my $HOME; shop"
+    place.mkdir()
+    moved = file.rename(place / "w.duckdb")
+    monkeypatch.delenv("CLIENTELA_WAREHOUSE")
+    command = ["models", "rollback", "lifetime_value-20240401-4444444444"]
+    done = CliRunner().invoke(app, [*command, "--warehouse", str(moved)])
+    assert done.exit_code == 0, done.output
+    told = [line for line in done.output.splitlines() if "clientela run" in line]
+    assert shlex.split(told[0])[2:4] == ["--warehouse", str(moved)]
