@@ -53,6 +53,9 @@ def compare_families(
         for family in families:
             if family == model.purchase_model:
                 continue
+            if family in COSTLY and _groups_count(warehouse, model, ledger.day) > MOST_GROUPS:
+                # Its fit today is what nobody could afford, small as the shop was then.
+                continue
             other = _of_family(warehouse, family, model, day)
             if other is None:
                 continue
@@ -63,7 +66,7 @@ def compare_families(
                 evaluated = bt.evaluate(light, origin.batch, outcomes, day)
                 role = plan[horizon][day]
                 metrics, levels = score(evaluated, ledger.day, day, family)
-                marks = {"role": role, "population_count": len(origin.everyone)}
+                marks = {"role": role, "population_count": origin.population_count}
                 rows.append(
                     (
                         metrics.assign(**marks),
@@ -114,6 +117,10 @@ def select(in_force: str, gains: dict[str, list[np.ndarray]]) -> str:
         found[family] = (float(mean[0]), low)
     best = max(found, key=lambda family: found[family][0], default=in_force)
     return best if best in found and found[best][1] > 0 else in_force
+
+
+def _groups_count(warehouse: Warehouse, model: LifetimeValue, day: dt.date) -> int:
+    return len(warehouse.frame(purchase_groups(None, model.covariates), [day]))
 
 
 def _of_family(

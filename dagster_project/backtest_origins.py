@@ -7,7 +7,7 @@ backtest_outcomes.py, what is done with both backtest_run.py.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -22,11 +22,15 @@ from models_py.lifetime_value.baselines import DAYS_PER_WEEK, FEWEST_CUSTOMERS, 
 
 @dataclass(frozen=True)
 class Origin:
-    """One origin read once: the scored customers, everyone, stages, and the ledger of its day."""
+    """One origin read once: the scored customers, everyone, stages, and the ledger of its day.
+
+    `everyone` is empty once totals are known (`without_everyone`).
+    """
 
     day: dt.date
     batch: pd.DataFrame
     everyone: pd.DataFrame
+    population_count: int
     stages: pd.Series | None
     ledger: KnownLedger
 
@@ -41,7 +45,12 @@ class Origin:
         )
         by_customer = stages.set_index("customer_id")["stage"] if len(stages) else None
         batch = everyone[chosen].reset_index(drop=True)
-        return cls(day, batch, everyone, by_customer, KnownLedger.read(warehouse, day))
+        ledger = KnownLedger.read(warehouse, day)
+        return cls(day, batch, everyone, len(everyone), by_customer, ledger)
+
+    def without_everyone(self) -> Origin:
+        """The origin for later use: a million customers are 0.6 GB, and there are many origins."""
+        return replace(self, everyone=pd.DataFrame())
 
     def outcomes(self, warehouse: Warehouse, horizon: int, ledger: KnownLedger) -> pd.DataFrame:
         """What the scored customers did next, by the ledger of a later day."""
@@ -122,7 +131,7 @@ def totals_of(
     """Actual and predicted totals over everyone, per horizon; never over a sample."""
     horizons = sorted(evaluated["horizon_days"].unique())
     rows = []
-    is_sampled = len(origin.everyone) > len(origin.batch)
+    is_sampled = origin.population_count > len(origin.batch)
     expected = (
         bt.expected_totals(model, origin.everyone, origin.day, horizons) if is_sampled else {}
     )
@@ -149,6 +158,6 @@ def totals_of(
         origin_date=pd.Timestamp(origin.day),
         slice="all",
         model=model.purchase_model,
-        customers_count=len(origin.everyone),
-        population_count=len(origin.everyone),
+        customers_count=origin.population_count,
+        population_count=origin.population_count,
     )

@@ -105,5 +105,12 @@ def reject(
     ).fetchall()
     if unproven[0][0]:
         return False
-    take_out(warehouse, version, "rejected", "; ".join(reasons))
+    connection = warehouse.connection
+    connection.execute("begin transaction")
+    try:
+        take_out(warehouse, version, "rejected", "; ".join(reasons))
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
     return True

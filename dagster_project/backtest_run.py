@@ -82,7 +82,7 @@ def run(
     for day in days:
         horizons = [horizon for horizon in horizons_days if day in plan[horizon]]
         origin, model = Origin.read(warehouse, day), load(versions[day])
-        origins[day], models[day] = origin, model
+        models[day] = model
         outcomes = pd.concat([origin.outcomes(warehouse, h, ledger) for h in horizons])
         evaluated = bt.evaluate(
             bt.with_other_settings(model, horizons), origin.batch, outcomes, day
@@ -97,6 +97,7 @@ def run(
             )
             found[horizon, day] = rows, _baselines(warehouse, origin, rows, horizon, trained)
         extra.append(totals_of(warehouse, model, origin, evaluated, ledger))
+        origins[day] = origin = origin.without_everyone()
         reported = [horizon for horizon in horizons if plan[horizon][day] == "O"]
         if reported and max(reported) >= 2 * DAYS_PER_WEEK:
             weekly = track(warehouse, model, origin, max(reported), ledger)
@@ -113,7 +114,7 @@ def run(
         correction = learned.get(horizon) if role == "O" else None
         origin, name = origins[day], models[day].purchase_model
         metrics, levels = score(rows, as_of_date, day, name, baselines, origin.stages, correction)
-        marks = {"role": role, "population_count": len(origin.everyone)}
+        marks = {"role": role, "population_count": origin.population_count}
         scores.append(metrics.assign(**marks))
         calibration.append(levels.assign(**marks, level="customer", is_in_force=True))
     compared = as_forecast_then(plan, found, versions)
@@ -194,7 +195,7 @@ def _tracking_rows(
         model=model.purchase_model,
         metric="orders_tracking_mape",
         customers_count=len(origin.batch),
-        population_count=len(origin.everyone),
+        population_count=origin.population_count,
         role="O",
     )
 

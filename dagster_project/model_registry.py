@@ -199,12 +199,15 @@ def predecessor(warehouse: Warehouse, version: str) -> str | None:
 
 
 def take_out(warehouse: Warehouse, version: str, status: str, because: str) -> None:
-    """Give a fit another status and say why; the fit of the same day that it superseded is back."""
+    """Give a fit another status and say why; the fit of the same day that it superseded is back.
+
+    Taken out once more, it keeps the name of the fit that came back.
+    """
     table = MODEL_VERSIONS.full_name
     warehouse.connection.execute(
-        f"update {table} set status = ?, rejected_because = ?, superseded_by = (select "
-        f"min(model_version_id) from {table} where status = 'superseded' and superseded_by = ?) "
-        "where model_version_id = ?",
+        f"update {table} set status = ?, rejected_because = ?, superseded_by = coalesce(("
+        f"select min(model_version_id) from {table} where status = 'superseded' "
+        "and superseded_by = ?), superseded_by) where model_version_id = ?",
         [status, because, version, version],
     )
     warehouse.connection.execute(

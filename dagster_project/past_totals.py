@@ -27,21 +27,23 @@ PAST = """
         max(value) filter (where metric = 'revenue_actual_total'),
         max(value) filter (where metric = 'revenue_predicted_total')
     from predictions.ltv_backtests join latest using (as_of_date)
-    where ends_with(metric, '_total') and slice = 'all' and model = ?
+    where ends_with(metric, '_total') and slice = 'all'
     group by origin_date, horizon_days order by origin_date, horizon_days
 """
 Past = list[tuple[dt.date, int, float | None, float | None, float | None, float | None]]
 
 
-def past_totals(warehouse: Warehouse, as_of_date: dt.date, purchase_model: str) -> Past:
+def past_totals(warehouse: Warehouse, as_of_date: dt.date) -> Past:
     """Totals of earlier origins as the latest backtest on or before a date compared them.
+
+    Of the fits in force then, whatever their family: a change of family ends no refusal.
 
     Returns
     -------
     list of tuple
         origin_date, horizon_days, actual and predicted orders, actual and predicted revenue.
     """
-    return warehouse.connection.execute(PAST, [as_of_date, purchase_model]).fetchall()
+    return warehouse.connection.execute(PAST, [as_of_date]).fetchall()
 
 
 @dataclass(frozen=True)

@@ -148,11 +148,14 @@ def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: 
         "Next", ">purchase days", f">revenue ({currency})", ">90 % interval", "interval is"
     )
     refused: dict[str, list[int]] = {}
+    of_orders: dict[str, list[str]] = {}
     for row in warehouse.frame(PORTFOLIO, [as_of]).itertuples(index=False):
         ends = (row.predicted_revenue_p05, row.predicted_revenue_p95)
         if row.interval_status == "refused":
             # Its column is younger than the table of an earlier release, a refusal is not.
             refused.setdefault(row.interval_reason, []).append(row.horizon_days)
+        if getattr(row, "orders_interval_status", None) == "refused":
+            of_orders.setdefault(row.orders_interval_reason, []).append(str(row.horizon_days))
         table.add_row(
             f"{row.horizon_days} days",
             f"{row.predicted_orders_mean:,.0f}",
@@ -164,6 +167,11 @@ def _print_value(console: Console, warehouse: Warehouse, config: Config, as_of: 
     for reason, horizons in refused.items():
         told = ", ".join(str(days) for days in horizons)
         console.print(f"Not to be planned with: totals of {told} days are refused, {reason}.")
+    for reason, of_days in of_orders.items():
+        told = ", ".join(of_days)
+        console.print(
+            f"Not to be planned with: purchase days of {told} days are refused, {reason}."
+        )
     for row in warehouse.frame(CHANGE, [as_of]).itertuples():
         # An earlier release did not split the change; its next run adds the columns.
         if pd.notna(getattr(row, "previous_as_of_date", None)):

@@ -87,7 +87,7 @@ def ltv_totals(
         version, _ = version_in_force(warehouse, MODEL, as_of)
         before, version_before = portfolio_change.previous_slice(warehouse, as_of)
         model = load_model(warehouse, version, config)
-        past = past_totals(warehouse, as_of, model.purchase_model)
+        past = past_totals(warehouse, as_of)
         step = step_for(
             warehouse,
             PORTFOLIO_LTV.full_name,

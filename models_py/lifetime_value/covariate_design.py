@@ -137,10 +137,13 @@ class CovariateDesign:
         """The draws with ``alpha[<label>]`` and so on for each of `labels`, as of a pool."""
         known = np.unique(labels.astype(str))
         values = np.array([[float(v) for v in label.split("|")] for label in known])
-        shifts = [
-            draws[[f"{kind}_effect[{term}]" for term in self.terms]].to_numpy() @ values.T
-            for kind in ("rate", "dropout")
-        ]
+        shifts = []
+        for kind in ("rate", "dropout"):
+            # Term by term: last bits of a matrix product depend on who else is in the chunk.
+            shift = np.zeros((len(draws), len(known)))
+            for number, term in enumerate(self.terms):
+                shift += draws[[f"{kind}_effect[{term}]"]].to_numpy() * values[:, number]
+            shifts.append(shift)
         at = {name: draws[[name]].to_numpy() for name in purchases.model(family).parameters}
         own = covariates.shifted(family, at, *shifts)  # (draw, label) where it differs
         columns = {

@@ -66,15 +66,19 @@ def blocks_up_to(past: Sequence[PastTotal], horizon_days: int, today: int) -> li
     """Past totals over windows no longer than the horizon, one list for each length.
 
     Within a length, windows have ended by `today` and do not overlap; from the latest backwards.
-    Totals that are not positive (a shop not yet open) are left out.
+    Left out are totals of which nothing was forecast, and those that came to nothing before the
+    first that came to something had ended (a shop not yet open). A later 0 is a miss.
     """
+    positive = [total.origin_day + total.horizon_days for total in past if total.actual > 0]
+    opened = min(positive, default=today)
     lengths = sorted({total.horizon_days for total in past if total.horizon_days <= horizon_days})
     chosen = []
     for length in lengths:
         blocks, first_start = [], today
         for total in sorted(past, key=lambda total: -total.origin_day):
             fits = total.horizon_days == length and total.origin_day + length <= first_start
-            if fits and min(total.actual, total.predicted) > 0:
+            is_open = total.actual > 0 or total.origin_day + length > opened
+            if fits and is_open and total.predicted > 0:
                 blocks.append(total)
                 first_start = total.origin_day
         chosen.append(blocks)
@@ -92,7 +96,8 @@ def misses_up_to(
     """`blocks_up_to`, each with its miss and the chance in it.
 
     The chance in a past block is that of the draws at its length, its variance in inverse
-    proportion to the total: a shop half as large is worth half as many customers.
+    proportion to the total: a shop half as large is worth half as many customers. A total below 1
+    counts as 1, as in `chance_of`, or as what was forecast where that is less.
 
     Parameters
     ----------
@@ -113,7 +118,7 @@ def misses_up_to(
             Miss(
                 block.origin_day,
                 block.horizon_days,
-                float(np.log(block.actual / block.predicted)),
+                float(np.log(max(block.actual, min(block.predicted, 1.0)) / block.predicted)),
                 chance(block),
             )
             for block in blocks

@@ -136,6 +136,21 @@ def test_company_and_order_do_not_change_a_customer(customers, model):
     )
 
 
+def test_parameters_of_a_customer_do_not_depend_on_who_shares_the_chunk():
+    random = np.random.default_rng(5)
+    terms = tuple(f"c{number}" for number in range(9))
+    draws = pd.DataFrame(
+        random.normal(size=(200, 18)),
+        columns=[f"{kind}_effect[{term}]" for kind in ("rate", "dropout") for term in terms],
+    ).assign(r=1.0, alpha=8.0, a=0.8, b=4.0)
+    labels = np.array(["|".join(map(repr, row)) for row in random.normal(size=(40, 9)).tolist()])
+    design = CovariateDesign(terms, {}, {})
+    together = design.own_draws(draws, "mbg_nbd", labels)
+    for count in (1, 2, 3, 7):
+        apart = design.own_draws(draws, "mbg_nbd", labels[:count])
+        pd.testing.assert_frame_equal(apart, together[list(apart)], check_exact=True)
+
+
 def test_terms_say_what_a_customer_has():
     learned = CovariateDesign.learn(
         pd.DataFrame(

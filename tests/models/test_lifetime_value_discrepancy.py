@@ -48,7 +48,7 @@ def judged(totals, today, draws, horizon=MONTH):
 
 def test_blocks_of_a_length_do_not_overlap_nor_reach_beyond_today_nor_the_horizon():
     totals = past(
-        (0, 30, 1, 1), (20, 30, 1, 1), (60, 30, 1, 1), (80, 30, 1, 1), (0, 90, 1, 1), (5, 60, 0, 1)
+        (0, 30, 1, 1), (20, 30, 1, 1), (60, 30, 1, 1), (80, 30, 1, 1), (0, 90, 1, 1), (5, 60, 1, 0)
     )
     found = blocks_up_to(totals, 60, 100)
     assert [[block.origin_day for block in blocks] for blocks in found] == [[60, 20]]
@@ -179,6 +179,26 @@ def test_an_interval_that_says_nothing_is_refused_but_an_empty_shop_is_not():
     assert found == TotalStatus("refused", "the upper end is 10 times the median")
     assert not TotalStatus.judge(totals, MONTH, 90, draws, 10.0, 99.0).is_refused
     assert not TotalStatus.judge(totals, MONTH, 90, draws, 0.0, 1.0).is_refused
+
+
+@pytest.mark.parametrize("actual", [0.0, 1.0])
+def test_a_total_that_falls_to_nothing_is_a_far_miss_and_later_forgotten(actual):
+    steady = [0.03, -0.02, 0.01, -0.03, 0.02, 0.0, -0.01, 0.03, -0.02]
+    size = 100_000.0
+    totals, draws = months(steady, size=size), drawn(size=size)
+    fallen = [*totals, PastTotal(MONTH * 9, MONTH, actual, size)]
+    found = judged(fallen, MONTH * 10, draws)
+    assert found.is_refused and found.reason.endswith("1, 0.98, 1e-05")
+    after = [*fallen, *months([0.01, -0.01], first=MONTH * 10, size=size)]
+    assert not judged(after, MONTH * 12, draws).is_refused
+    low, _, high = ends(after, MONTH * 12, draws)
+    assert high - low < 0.6, "what the break did is over"
+    # No first order yet is no break, and neither is 0 where two were expected.
+    early = [PastTotal(-MONTH, MONTH, 0.0, size), *totals]
+    assert judged(early, MONTH * 9, draws) == judged(totals, MONTH * 9, draws)
+    assert misses_up_to(past((0, 30, 1, 2), (30, 30, 0, 2)), 30, 60, {})[0][0].log_ratio == (
+        pytest.approx(-np.log(2))
+    )
 
 
 def test_totals_that_never_came_to_anything_are_refused_until_one_does():

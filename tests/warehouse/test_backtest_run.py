@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project import backtest_families, backtesting
+from dagster_project import backtest_families, backtest_run, backtesting
 from dagster_project.backtest_families import select
+from dagster_project.backtest_origins import Origin
+from dagster_project.backtest_outcomes import KnownLedger
 from dagster_project.backtest_run import run
 from dagster_project.result_tables import LTV_BACKTESTS, LTV_CALIBRATION, LTV_RECALIBRATION
 from dagster_project.warehouse import open_warehouse
@@ -170,6 +172,41 @@ def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatc
         for family in ("bg_nbd", "pareto_nbd"):
             backtest_families._of_family(warehouse, family, model, ORIGINS[0])
     assert fitted == ["bg_nbd", "pareto_nbd", "bg_nbd"]
+
+
+def test_a_costly_family_is_left_out_where_today_is_large(warehouse, model, monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        backtest_families, "_of_family", lambda _, family, *__: tried.append(family)
+    )
+    day = ORIGINS[-1]
+    for limit in (10_000, 1):
+        monkeypatch.setattr(backtest_families, "MOST_GROUPS", limit)
+        backtest_families.compare_families(
+            warehouse,
+            {30: {ORIGINS[0]: "O"}},
+            {ORIGINS[0]: Origin.read(warehouse, ORIGINS[0])},
+            {ORIGINS[0]: model},
+            {},
+            ("bg_nbd", "pareto_nbd"),
+            KnownLedger.read(warehouse, day),
+        )
+    assert tried == ["bg_nbd", "pareto_nbd", "bg_nbd"]
+
+
+def test_only_the_scored_customers_of_an_origin_stay_in_memory(warehouse, model, monkeypatch):
+    kept = {}
+
+    def compare(_, __, origins, *___):
+        kept.update(origins)
+        return []
+
+    monkeypatch.setattr(backtest_run, "compare_families", compare)
+    result = run(warehouse, TODAY, {ORIGINS[-1]: "v"}, lambda _: model, (30,))
+    (origin,) = kept.values()
+    assert len(origin.everyone) == 0 and len(origin.batch) > 0
+    assert set(result.scores["population_count"].dropna()) == {origin.population_count}
+    assert origin.population_count >= len(origin.batch)
 
 
 def test_a_backtest_without_origins_writes_nothing(warehouse, model):

@@ -146,6 +146,13 @@ def test_a_rejected_fit_gives_its_place_back_to_that_of_the_same_day(warehouse, 
     assert is_rejected
     assert version_in_force(warehouse, "lifetime_value", TODAY) == (old, TODAY)
     assert rejection.judged_version(warehouse, TODAY) == bad
+    # Nor do a second and a third run of the backtest put the good fit on trial.
+    for _ in range(2):
+        earlier = predecessor(warehouse, bad)
+        assert earlier == old
+        assert rejection.reject(warehouse, TODAY, bad, earlier, [rejection.WORSE])
+        assert rejection.judged_version(warehouse, TODAY) == bad
+        assert version_in_force(warehouse, "lifetime_value", TODAY) == (old, TODAY)
     # A third fit of that day, of other data, is judged itself.
     third = store(warehouse, Fit("lifetime_value", TODAY, "3" * 10, DRAWS))
     assert rejection.judged_version(warehouse, TODAY) == third

@@ -22,6 +22,7 @@ from dagster_project.assets.publish import promotion
 from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.model_registry import Fit, is_refit_due, store, version_in_force
 from dagster_project.model_rollback import UnknownVersionError, roll_back, versions
+from dagster_project.past_totals import past_totals
 from dagster_project.reconciliation import totals_sql
 from dagster_project.resources import ClientelaResource
 from dagster_project.tiers import rank_customers
@@ -257,6 +258,25 @@ def test_the_screen_says_that_totals_are_refused_and_means_still_agree(broken):
         "Not to be planned with: totals of 30, 90, 180, 365 days are refused, actual over forecast "
         "of the last totals over 30 days: 1, 0.96, 6." in " ".join(shown.split())
     )
+
+
+def test_a_change_of_family_forgets_no_past_total_and_refused_orders_are_said(broken, tmp_path):
+    copy = tmp_path / "w.duckdb"
+    shutil.copy(broken["broken"], copy)
+    console = Console(record=True, width=200)
+    with open_warehouse(copy) as warehouse:
+        before = past_totals(warehouse, SECOND)
+        warehouse.connection.execute(
+            "update predictions.ltv_backtests set model = 'bg_nbd' where origin_date < ?",
+            [SECOND - dt.timedelta(days=30)],
+        )
+        assert len(before) == 3 and past_totals(warehouse, SECOND) == before
+        warehouse.connection.execute(
+            "update predictions.portfolio_ltv set interval_status = 'uncalibrated', "
+            "orders_interval_status = 'refused' where horizon_days <= 90"
+        )
+        summary._print_value(console, warehouse, load_config(), SECOND)
+    assert "purchase days of 30, 90 days are refused" in console.export_text()
 
 
 def test_after_the_break_the_interval_is_as_narrow_as_before(built, broken):
