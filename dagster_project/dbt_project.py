@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def run_to_the_end(
     except Exception as error:
         failure = error
     code = {CODE_METADATA: dbt_code_hash()}
-    known = {key: last_columns(context.instance, key) for key in context.selected_asset_keys}
+    known = last_columns(context.instance, context.selected_asset_keys)
     is_known = all(columns.get(CODE_METADATA) == code[CODE_METADATA] for columns in known.values())
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         compiled = run.target_path / "compiled"
@@ -148,17 +148,23 @@ def run_to_the_end(
     shutil.rmtree(run.target_path, ignore_errors=True)
 
 
-def last_columns(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
-    """Column schema and lineage of the last build, and the code they hold for.
+def last_columns(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
+) -> dict[dg.AssetKey, dict[str, Any]]:
+    """Column schema and lineage of the last build of each asset, and the code they hold for.
 
-    The UI shows those of the latest materialization only, so they are repeated with each.
+    The UI shows those of the latest materialization only, so they are repeated with each. One query
+    reads all: one for each asset took a tenth of a step that calls dbt.
     """
-    event = instance.get_latest_materialization_event(key)
-    last = event.asset_materialization if event else None
-    found = {name: last.metadata[name] for name in COLUMNS if name in last.metadata} if last else {}
-    if last and CODE_METADATA in last.metadata:
-        found[CODE_METADATA] = last.metadata[CODE_METADATA].value
-    return found
+    known: dict[dg.AssetKey, dict[str, Any]] = {key: {} for key in keys}
+    for record in instance.get_asset_records(list(keys)):
+        event = record.asset_entry.last_materialization
+        metadata = event.asset_materialization.metadata if event else {}
+        found: dict[str, Any] = {name: metadata[name] for name in COLUMNS if name in metadata}
+        if CODE_METADATA in metadata:
+            found[CODE_METADATA] = metadata[CODE_METADATA].value
+        known[record.asset_entry.asset_key] = found
+    return known
 
 
 def dbt_resource(config: Config) -> DbtCliResource:

@@ -93,9 +93,9 @@ def _unchanged(context: dg.AssetExecutionContext) -> Iterator[Any]:
 
     Tests that only warn keep the result of the last build and are not repeated.
     """
+    kept = last_columns(context.instance, context.selected_asset_keys)
     for key in _topological(context):
-        kept = last_columns(context.instance, key)
-        yield dg.MaterializeResult(asset_key=key, metadata=kept | {"unchanged": True})
+        yield dg.MaterializeResult(asset_key=key, metadata=kept[key] | {"unchanged": True})
     for spec in context.assets_def.check_specs:
         if spec.blocking and spec.key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(
