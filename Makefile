@@ -28,7 +28,7 @@ test: $(STAMP)
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -c "import importlinter.cli as c, sys; sys.exit(c.lint_imports())"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 12
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 ui: $(STAMP)
 	@$(BIN)/python -m dagster_project.cli ui

@@ -16,6 +16,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of the whole line first: begun last, one of two test processes would wait for them."""
+    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     folder = Path(os.environ.get("CLIENTELA_TEST_DATA", ROOT.parent / "shared" / "data"))
