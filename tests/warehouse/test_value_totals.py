@@ -273,10 +273,11 @@ def test_a_change_of_family_forgets_no_past_total_and_refused_orders_are_said(br
         assert len(before) == 3 and past_totals(warehouse, SECOND) == before
         warehouse.connection.execute(
             "update predictions.portfolio_ltv set interval_status = 'uncalibrated', "
-            "orders_interval_status = 'refused' where horizon_days <= 90"
+            "orders_interval_status = 'refused', orders_interval_reason = 'a break' "
+            "where horizon_days <= 90"
         )
         summary._print_value(console, warehouse, load_config(), SECOND)
-    assert "purchase days of 30, 90 days are refused" in console.export_text()
+    assert "purchase days of 30, 90 days are refused, a break." in console.export_text()
 
 
 def test_after_the_break_the_interval_is_as_narrow_as_before(built, broken):
