@@ -29,7 +29,7 @@ from dagster_project.lineage import fingerprint, folder_hash
 DBT_FOLDER = PROJECT_ROOT / "dbt"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 COLUMNS = ("dagster/column_schema", "dagster/column_lineage")
-CODE_METADATA = "dbt_code"
+LINEAGES = "column_lineage.json"
 SOURCE_PATTERNS = ("*.sql", "*.yml", "*.csv")
 
 
@@ -120,8 +120,7 @@ def run_to_the_end(
     """Events of a dbt run, with row counts, columns and column lineage, once dbt has finished.
 
     dagster-dbt's own stream polls in a loop while DuckDB's file is still dbt's, and so takes one of
-    dbt's processors. Lineage depends on the SQL alone: it is kept until the project changes. What
-    dbt left on disk goes after a good run.
+    dbt's processors. What dbt left on disk goes after a good run.
     """
     events: list[Any] = []
     failure: Exception | None = None
@@ -130,18 +129,17 @@ def run_to_the_end(
             events.append(event)
     except Exception as error:
         failure = error
-    code = {CODE_METADATA: dbt_code_hash()}
-    known = last_columns(context.instance, context.selected_asset_keys)
-    is_known = all(columns.get(CODE_METADATA) == code[CODE_METADATA] for columns in known.values())
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        compiled = run.target_path / "compiled"
-        models = BuiltModels(connection, run.manifest, compiled, run.dagster_dbt_translator)
+        compiled, kept = run.target_path / "compiled", run.target_path.parent / LINEAGES
+        translator = run.dagster_dbt_translator
+        code = dbt_code_hash()
+        models = BuiltModels(connection, run.manifest, compiled, translator, code, kept)
         for number, event in enumerate(events):
             if isinstance(event, dg.Output):
                 model = event.metadata["unique_id"].text
-                kept = known[context.asset_key_for_output(event.output_name)]
-                found = models.row_count(model) | (kept if is_known else models.columns(model))
-                events[number] = event.with_metadata({**event.metadata, **found, **code})
+                found = models.row_count(model) | models.columns(model)
+                events[number] = event.with_metadata({**event.metadata, **found})
+        models.keep()
     yield from events
     if failure is not None:
         raise failure
@@ -151,19 +149,17 @@ def run_to_the_end(
 def last_columns(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
 ) -> dict[dg.AssetKey, dict[str, Any]]:
-    """Column schema and lineage of the last build of each asset, and the code they hold for.
+    """Column schema and lineage of the last build of each asset.
 
-    The UI shows those of the latest materialization only, so they are repeated with each. One query
-    reads all: one for each asset took a tenth of the time of a first step that calls dbt.
+    The UI shows those of the latest materialization only, so a step that is skipped repeats them.
     """
     known: dict[dg.AssetKey, dict[str, Any]] = {key: {} for key in keys}
     for record in instance.get_asset_records(list(keys)):
         event = record.asset_entry.last_materialization
         metadata = event.asset_materialization.metadata if event else {}
-        found: dict[str, Any] = {name: metadata[name] for name in COLUMNS if name in metadata}
-        if CODE_METADATA in metadata:
-            found[CODE_METADATA] = metadata[CODE_METADATA].value
-        known[record.asset_entry.asset_key] = found
+        known[record.asset_entry.asset_key] = {
+            name: metadata[name] for name in COLUMNS if name in metadata
+        }
     return known
 
 

@@ -5,6 +5,7 @@ The keys themselves are in `settings.py`.
 """
 
 import difflib
+import functools
 import re
 import zoneinfo
 from collections.abc import Collection
@@ -22,8 +23,14 @@ from dagster_project.feature_catalogue import STATIC_ATTRIBUTES, features, layer
 from dagster_project.source_contract import RAW_TABLES, SHAPES
 
 
+@functools.cache
+def _time_zones() -> frozenset[str]:
+    # Python reads thousands of files for the answer, and a run checks config.yml 80 times.
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _known_time_zone(value: str) -> str:
-    zones = zoneinfo.available_timezones()
+    zones = _time_zones()
     if value not in zones:
         near = difflib.get_close_matches(value, zones, 1, 0.5)
         hint = f"the nearest is {near[0]}" if near else "for example Europe/Madrid or UTC"

@@ -23,6 +23,7 @@ from dagster_project.config import Config
 from dagster_project.erasure.columns import any_of, mentions
 from dagster_project.erasure.needles import Needles
 from dagster_project.erasure.rewriting import attach, conditions, counted, rewrite
+from dagster_project.event_log import keep_no_connections
 from dagster_project.sql_text import literal
 
 ERASED = b"[erased]"
@@ -84,6 +85,7 @@ def clean_files(
 
 def files_of(config: Config, dagster_home: Path) -> Iterator[Path]:
     """Files of storage, Dagster and exports, without the company's own source."""
+    keep_no_connections()
     storage = config.storage_path
     spared = [storage / "source", storage / "truth"]
     # The warehouse and its copies are rewritten by forget.py.

@@ -1,10 +1,14 @@
-"""What a table of a finished run holds, for tests that compare two runs.
+"""What a finished run holds in its tables and in Dagster's history.
 
-Add here a way to read tables that several files of this room need.
+Add here a way to read that several files of this room need.
 """
 
 import hashlib
+import os
+from contextlib import contextmanager
+from unittest import mock
 
+import dagster as dg
 import duckdb
 
 from dagster_project.result_tables import RESULT_TABLES
@@ -17,6 +21,14 @@ RESULTS = [
     "marts.fct_orders",
     "models.model_parameters",
 ]
+
+
+@contextmanager
+def dagster_of(home):
+    """The Dagster instance of a home."""
+    folder = str(home / "storage" / "dagster")
+    with mock.patch.dict(os.environ, DAGSTER_HOME=folder), dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 def rows(path, sql):

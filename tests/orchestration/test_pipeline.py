@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from tests.orchestration.contents import RESULTS, ordered_hash, rows
+from tests.orchestration.contents import RESULTS, dagster_of, ordered_hash, rows
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +124,7 @@ def test_every_serving_view_answers_from_the_published_copy(shop):
 
 
 def test_the_ui_shows_where_each_column_of_a_dbt_model_comes_from(shop):
-    with dg.DagsterInstance.from_config(str(shop.home / "storage" / "dagster")) as instance:
+    with dagster_of(shop.home) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["marts", "fct_orders"]))
         ledger = instance.get_latest_materialization_event(
             dg.AssetKey(["marts", "fct_revenue_ledger"])
@@ -235,6 +235,7 @@ def test_exact_identity_is_precise(shop):
 
 def test_another_shop_in_the_same_warehouse_is_refused(shop, make_shop, tmp_path):
     other = make_shop(tmp_path / "other", 300, 12)
+    shop.lend_parsed_project(other)
     refused = other.clientela("run", "--warehouse", str(shop.warehouse))
     assert refused.returncode == 1
     assert "belongs to the data set" in refused.stderr
@@ -248,6 +249,7 @@ def test_a_missing_required_column_names_table_column_and_remedy(shop, tmp_path)
     orders.rename(columns={"gross_amount": "gros_amount"}).to_parquet(
         broken.source / "orders.parquet"
     )
+    shop.lend_parsed_project(broken)
     refused = broken.clientela("run")
     assert refused.returncode == 1
     for needed in ("orders", "gross_amount", "gros_amount"):

@@ -25,6 +25,7 @@ def killed(shop, tmp_path_factory):
     shutil.copy(shop.home / "config.yml", home / "config.yml")
     again = replace(shop, home=home)
     shutil.copy(shop.pristine / "copy.duckdb", again.published)
+    shop.lend_parsed_project(again)
     runner = subprocess.Popen(
         [sys.executable, "-m", "dagster_project.cli", "run", "--back", "1"],
         env=again.environment,
@@ -108,6 +109,7 @@ def test_later_events_change_nothing_at_an_earlier_date(shop, tmp_path):
     cut = replace(shop, home=tmp_path, source=tmp_path / "cut")
     shutil.copytree(shop.source, cut.source)
     shutil.copy(shop.home / "config.yml", tmp_path / "config.yml")
+    shop.lend_parsed_project(cut)
     removed = 0
     for shape, column in events.items():
         frame = pd.read_parquet(cut.source / f"{shape}.parquet")

@@ -1,11 +1,12 @@
-"""A person materializes one date by clicking in the real UI, in a real browser, on a small shop.
+"""The UI of a small shop: its daemon runs the schedule, and a person builds a date by clicking.
 
-Add here what only a browser shows: what is on a page, and what a click starts. What a run computes
-stays out; the test of the whole line has it.
+Add here what only the real daemon or a browser shows: what starts by itself, what is on a page,
+what a click starts. What a run computes stays out; the test of the whole line has it.
 """
 
 import base64
 import contextlib
+import datetime as dt
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -30,13 +32,13 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from models_py.simulate import write_retailer
+from tests.orchestration.contents import dagster_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["raw", "staging", "identity", "intermediate", "marts", "models", "predictions", "serving"]
-DAY = "2025-12-31"
 START_SECONDS = 180
 PAGE_SECONDS = 60
-RUN_SECONDS = 540
+RUN_SECONDS = 700
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 FLAGS = [
     "--headless=new",
@@ -72,22 +74,52 @@ def browser(tmp_path):
     browser.quit()
 
 
-@pytest.fixture
-def home(tmp_path):
-    """A shop whose data end on DAY, and a config.yml whose schedules stay silent."""
-    home = tmp_path / "home"
-    write_retailer(home / "shop", home / "truth", 600, 5)
+@dataclass
+class Served:
+    """A shop whose data end yesterday, behind `clientela ui` with a schedule of every minute."""
+
+    home: Path
+    yesterday: str
+    address: str
+
+    def log(self):
+        return (self.home / "ui.log").read_text()[-4000:]
+
+    def finished_run(self, is_wanted):
+        """The first such run that has ended; those that wait for it are taken from the queue."""
+        with dagster_of(self.home) as instance:
+
+            def found(instance):
+                runs = instance.get_runs()
+                return [run for run in runs if run.is_finished and is_wanted(run)]
+
+            runs = WebDriverWait(instance, RUN_SECONDS, 2).until(
+                found, f"no such run ended within {RUN_SECONDS} s"
+            )
+            # While it ran, every minute asked for another one.
+            for waiting in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])):
+                instance.report_run_canceled(waiting)
+        assert runs[-1].status == dg.DagsterRunStatus.SUCCESS, self.log()
+        return runs[-1]
+
+    def customers(self):
+        """Customers of yesterday in the published copy."""
+        with duckdb.connect(str(self.home / "copy.duckdb"), read_only=True) as connection:
+            return connection.execute(
+                "select count(*) from serving.customer_360 where as_of_date = ?", [self.yesterday]
+            ).fetchall()[0][0]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    home = tmp_path_factory.mktemp("served") / "home"
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    write_retailer(home / "shop", home / "truth", 800, 5, end_date=yesterday)
     text = (ROOT / "config.yml").read_text()
-    text = text.replace('daily_cron: "0 5 * * *"', 'daily_cron: "0 4 29 2 *"')
+    text = text.replace('daily_cron: "0 5 * * *"', 'daily_cron: "* * * * *"')
     text = text.replace('refit_cron: "0 4 * * 1"', 'refit_cron: "0 4 29 2 *"')
-    assert text.count("29 2") == 2
+    assert "* * * * *" in text and "29 2" in text
     (home / "config.yml").write_text(text)
-    return home
-
-
-@pytest.fixture
-def address(home):
-    """The address of the UI that `clientela ui` serves for this shop."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -112,13 +144,13 @@ def address(home):
             start_new_session=True,
         )
     try:
-        address = f"http://127.0.0.1:{port}"
+        shop = Served(home, str(yesterday), f"http://127.0.0.1:{port}")
         WebDriverWait(process, START_SECONDS, 1).until(
-            lambda process: process.poll() is not None or answers(f"{address}/server_info"),
+            lambda process: process.poll() is not None or answers(f"{shop.address}/server_info"),
             f"no UI after {START_SECONDS} s",
         )
-        assert process.poll() is None, log_of(home)
-        yield address
+        assert process.poll() is None, shop.log()
+        yield shop
     finally:
         stop(process)
 
@@ -138,10 +170,6 @@ def stop(process):
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, how)
             process.wait(30)
-
-
-def log_of(home):
-    return (home / "ui.log").read_text()[-4000:]
 
 
 def wait_for(browser, found, what):
@@ -198,17 +226,6 @@ def launch(browser, address, day):
     click(browser, "//button[.='Launch 1 run' and not(@disabled)]")
 
 
-def finished_run(browser, home):
-    """The run that the browser started, once it has ended."""
-    with dg.DagsterInstance.from_config(str(home / "storage" / "dagster")) as instance:
-        runs = WebDriverWait(instance, RUN_SECONDS, 2).until(
-            lambda instance: [run for run in instance.get_runs() if run.is_finished],
-            f"no run ended within {RUN_SECONDS} s",
-        )
-        assert instance.get_runs_count() == 1
-    return runs[0]
-
-
 def take_picture(browser, address, file):
     """Save the rooms of the lineage graph, from top to bottom, without the frame around them.
 
@@ -236,8 +253,17 @@ def boxes_with_statuses(browser):
 
 
 @pytest.mark.slow
+def test_the_daemon_runs_the_daily_schedule(served):
+    run = served.finished_run(lambda run: "dagster/schedule_name" in run.tags)
+    assert run.tags["dagster/schedule_name"] == "daily_refresh"
+    assert run.tags["dagster/partition"] == served.yesterday
+    assert served.customers() > 300
+
+
+@pytest.mark.slow
 @pytest.mark.browser
-def test_a_date_is_materialized_by_clicking(browser, home, address):
+def test_a_date_is_materialized_by_clicking(browser, served):
+    address = served.address
     browser.get(f"{address}/deployment/locations")
     wait_for(browser, lambda browser: browser.find_element("xpath", "//*[.='Loaded']"), "Loaded")
     close_greeting(browser, address)
@@ -246,20 +272,13 @@ def test_a_date_is_materialized_by_clicking(browser, home, address):
     assert {room.text.split("\n")[0] for room in rooms} == set(ROOMS)
     assert rooms[0].text.startswith("raw") and rooms[-1].text.startswith("serving")
 
-    launch(browser, address, DAY)
-    run = finished_run(browser, home)
-    assert run.status == dg.DagsterRunStatus.SUCCESS, log_of(home)
+    launch(browser, address, served.yesterday)
+    run = served.finished_run(lambda run: "dagster/from_ui" in run.tags)
     assert run.job_name == "daily"
-    assert run.tags["dagster/partition"] == DAY
-    assert run.tags["dagster/from_ui"] == "true"
+    assert run.tags["dagster/partition"] == served.yesterday
     browser.get(f"{address}/runs/{run.run_id}")
     wait_for(browser, lambda browser: browser.find_element("xpath", "//*[.='Success']"), "Success")
-
-    with duckdb.connect(str(home / "copy.duckdb"), read_only=True) as connection:
-        found = connection.execute(
-            "select count(*) from serving.customer_360 where as_of_date = ?", [DAY]
-        ).fetchall()
-    assert found[0][0] > 200
+    assert served.customers() > 300
 
     if picture := os.environ.get("CLIENTELA_SCREENSHOT"):
         take_picture(browser, address, Path(picture))
