@@ -18,6 +18,7 @@ from rich.console import Console
 from dagster_project import summary
 from dagster_project.assets.lifetime_value import customer_ltv
 from dagster_project.assets.lifetime_value_totals import ltv_totals
+from dagster_project.assets.migrations import segment_migrations
 from dagster_project.assets.publish import promotion
 from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.model_registry import Fit, is_refit_due, store, version_in_force
@@ -42,7 +43,7 @@ from tests.warehouse.value_shop import (
 
 def build(day):
     done = dg.materialize(
-        [customer_ltv, ltv_totals, promotion],
+        [customer_ltv, ltv_totals, segment_migrations, promotion],
         partition_key=str(day),
         resources={"clientela": ClientelaResource()},
     )
