@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from dagster_project import summary
+from dagster_project import former_segments, summary
 from dagster_project.assets.lifetime_value import customer_ltv
 from dagster_project.assets.lifetime_value_totals import ltv_totals
 from dagster_project.assets.migrations import segment_migrations
@@ -125,6 +125,34 @@ def test_groups_sum_to_the_base(built, table):
     ):
         whole = value_of(file, day, "predicted_revenue_mean")[horizon]
         assert total == pytest.approx(whole, abs=0.004) and total > 100
+
+
+def test_the_former_value_model_says_of_a_day_what_it_would_have_written(built):
+    file, _ = built
+    config = load_config()
+    with open_warehouse(file, read_only=True) as warehouse:
+        first, second = (
+            warehouse.scalar(
+                "select min(model_version_id) from predictions.customer_ltv where as_of_date = ?",
+                [day],
+            )
+            for day in (FIRST, SECOND)
+        )
+        assert former_segments.fits_before(warehouse, FIRST, "segments") is None
+        assert former_segments.fits_before(warehouse, THIRD, "segments") is None
+        found = former_segments.fits_before(warehouse, SECOND, "segments")
+        assert found == former_segments.FormerFits("segments", first)
+        written = warehouse.frame(
+            "select customer_id, purchase_probability, predicted_revenue_mean "
+            "from predictions.customer_ltv where as_of_date = ? and horizon_days = ? "
+            "order by customer_id",
+            [SECOND, config.lifecycle.horizon_days],
+        ).set_index("customer_id")
+        again = former_segments._value_of(warehouse, config, SECOND, second)
+        other = former_segments._value_of(warehouse, config, SECOND, first)
+    # To the last bit: a refit on unchanged data must move nobody.
+    assert (again.loc[written.index] == written).to_numpy().all()
+    assert (other.loc[written.index] != written).to_numpy().all()
 
 
 def test_customers_are_counted_once_and_prospects_never(built):
