@@ -47,8 +47,8 @@ def past_counts(migrations: pd.DataFrame, keys: Sequence[str]) -> tuple[np.ndarr
         moved, came = np.zeros((size, size + 1)), np.zeros(size)
         behaviour = period[period["cause"] == BEHAVIOUR]
         paths = zip(
-            behaviour["from_key"].where(behaviour["from_key"].notna(), None),
-            behaviour["to_key"].where(behaviour["to_key"].notna(), None),
+            behaviour["from_key"].astype(object).where(behaviour["from_key"].notna(), None),
+            behaviour["to_key"].astype(object).where(behaviour["to_key"].notna(), None),
             behaviour["customers_count"].astype("float64"),
             strict=True,
         )
