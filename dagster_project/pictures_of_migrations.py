@@ -70,11 +70,12 @@ def migration_png(moves: pd.DataFrame) -> bytes:
     _bands(axes, counts, names, left, right)
     _bars(axes, counts.sum(axis=1), names, left, x=0.0)
     _bars(axes, counts.sum(axis=0), names, right, x=1.0)
-    movers = int(counts.sum() - np.trace(counts) - counts[names.index(CAME)].sum())
+    known = int(counts.sum() - counts[names.index(CAME)].sum())
+    movers = int(known - np.trace(counts))
     told = f"; {refitted:,} more by refit" if refitted else ""
     axes.set_title(
         f"Movement between stages since {start}\n"
-        f"{movers:,} of {int(counts.sum()):,} customers changed stage or went{told}",
+        f"{movers:,} of {known:,} customers changed stage or went{told}",
         fontsize=11,
     )
     axes.set_xlim(-0.27, 1.27)
