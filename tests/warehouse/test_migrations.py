@@ -225,3 +225,23 @@ def test_month_ends_stay_month_ends():
 def test_only_promoted_dates_are_started_from(shop):
     warehouse, _ = shop
     assert promoted_before(warehouse, DAYS[3]) == DAYS[:3]
+
+
+def test_who_moved_after_a_refit_is_told_by_the_fits_of_today(tmp_path):
+    """A refit sends a to b; one stays there, one then goes to c, one had gone to c before."""
+    a, b, c = "active-a", "active-b", "churned-a"
+    rows = [(name, DAYS[1], a, a, 1.0, None) for name in ("stays", "goes_after", "went_before")]
+    rows += [
+        ("stays", DAYS[2], b, a, 1.0, 1.0),
+        ("goes_after", DAYS[2], b, a, 1.0, 1.0),
+        ("went_before", DAYS[2], c, c, 1.0, 1.0),
+        ("stays", DAYS[3], b, b, 1.0, None),
+        ("goes_after", DAYS[3], c, c, 1.0, None),
+        ("went_before", DAYS[3], c, c, 1.0, None),
+    ]
+    columns = ["customer_id", "as_of_date", "key", "former", "value", "former_value"]
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        write(warehouse, pd.DataFrame(rows, columns=columns))
+        moves = count_moves(warehouse, DAYS[1], DAYS[3], "microsegment", HORIZON)
+    assert counted(moves, "behaviour") == {(a, a): 1, (a, c): 2}
+    assert counted(moves, "refit") == {(a, b): 1, (c, c): 2}
