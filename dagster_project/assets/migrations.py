@@ -57,9 +57,12 @@ CATALOGUE = """
         select microsegment_key, stage from predictions.customer_microsegments where as_of_date = ?
     ) as known group by microsegment_key order by microsegment_key
 """
-BUILT_FROM = """
-    select distinct as_of_date, former_model_version_id
-    from predictions.customer_microsegments where as_of_date = ?
+# A forecast learns from the counts of all earlier dates, so it is made again when these are.
+LEARNED_FROM = f"""
+    select as_of_date, input_fingerprint from models.table_lineage
+    join models.promoted_dates using (as_of_date)
+    where is_promoted and table_name = '{SEGMENT_MIGRATIONS.full_name}' and as_of_date < ?
+    order by as_of_date
 """
 
 
@@ -89,7 +92,10 @@ def segment_migrations(
             SEGMENT_MIGRATIONS.full_name,
             as_of,
             [(SEGMENTS, as_of), ("predictions.customer_ltv", as_of)],
-            [before, config.lifecycle.horizon_days, config.segmentation.random_state],
+            [
+                [before, warehouse.frame(LEARNED_FROM, [as_of]).astype(str).to_dict("list")],
+                [config.lifecycle.horizon_days, config.segmentation.random_state],
+            ],
             code_hash(*CODE),
         )
         if not begin(context, warehouse, step):
