@@ -57,6 +57,24 @@ GATES = {
             (select count(*) from predictions.customer_microsegments where as_of_date = {day})
             - (select count(distinct customer_id) from marts.fct_customer_features
            where as_of_date = {day}))""",
+    "migrations_sum_to_sizes": """
+        select count(*) from (
+            select ended.period, ended.level, ended.key, ended.size
+            from (select period, level, to_key as key, sum(customers_count) as size
+                  from predictions.segment_migrations
+                  where as_of_date = {day} and cause = 'refit' group by all) as ended
+            full join (
+                select period, level, key, count(*) as size from (
+                    select distinct period from predictions.segment_migrations
+                    where as_of_date = {day}) as periods
+                cross join (
+                    select 'stage' as level, stage as key from predictions.customer_microsegments
+                    where as_of_date = {day}
+                    union all
+                    select 'microsegment', microsegment_key from predictions.customer_microsegments
+                    where as_of_date = {day}) as standing
+                group by all) as sizes using (period, level, key)
+            where ended.size is distinct from sizes.size)""",
 }
 PREDICTIONS = [table.key for table in RESULT_TABLES.values() if table.schema == "predictions"]
 OBSERVED_CHECK = "observed_revenue_equals_ledger"
@@ -103,6 +121,7 @@ def promotion(
                 "predictions.customer_ltv",
                 "predictions.customer_microsegments",
                 "predictions.portfolio_ltv",
+                "predictions.segment_migrations",
             )
         ]
         gates = [GATES, exact_sql(day), totals_sql(day)]

@@ -12,6 +12,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from dagster_project import former_segments
 from dagster_project.config import Config
 from dagster_project.lineage import asset_spec, begin, code_hash, forget, record, results, step_for
 from dagster_project.model_registry import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 MODEL = "microsegmentation"
 STAR_LINE = "star_value_amount"
-CODE = ("models_py.segmentation", "models_py.frames", __name__)
+CODE = ("models_py.segmentation", "models_py.frames", former_segments.__name__, __name__)
 INPUTS = [("marts", "fct_customer_features"), ("predictions", "customer_ltv")]
 ASSIGNED = [
     CUSTOMER_LIFECYCLE,
@@ -232,12 +233,13 @@ def segments(
     config = clientela.config
     with clientela.warehouse() as warehouse:
         version, _ = version_in_force(warehouse, MODEL, as_of)
+        former = former_segments.fits_before(warehouse, as_of, version)
         step = step_for(
             warehouse,
             CUSTOMER_MICROSEGMENTS.full_name,
             as_of,
             [("predictions.customer_ltv", as_of)],
-            [version, _settings(config)],
+            [version, _settings(config), former and [former.segmentation, former.value]],
             code_hash(*CODE),
         )
         if not begin(context, warehouse, step):
@@ -256,7 +258,9 @@ def segments(
         frames = {
             CUSTOMER_LIFECYCLE: frame,
             CUSTOMER_LAYER_CLUSTERS: clusters,
-            CUSTOMER_MICROSEGMENTS: cells,
+            CUSTOMER_MICROSEGMENTS: former_segments.with_former(
+                cells, warehouse, config, as_of, former, _load, _frame
+            ),
             MICROSEGMENTS: catalogue,
             MICROSEGMENT_PROFILES: model.profile(frame, cells),
         }

@@ -19,6 +19,7 @@ from dagster_project.result_tables import (
     KPI_RECONCILIATION,
     PIPELINE_RUNS,
     PORTFOLIO_LTV,
+    SEGMENT_MIGRATIONS,
     TABLE_LINEAGE,
 )
 from dagster_project.source_contract import SHAPES
@@ -98,6 +99,7 @@ def cohorts_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> 
             "where customer_id in (select customer_id from gone_customers))",
             [PORTFOLIO_LTV.full_name],
         )
+        _moves_again(connection, old, new)
     if not {FEATURES, COHORT_LTV.full_name} <= tables:
         return set()
     cohort = (
@@ -111,6 +113,27 @@ def cohorts_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> 
         f"and {key} not in (select {cohort} from {new}.{FEATURES} where purchase_days_count > 0)"
     ).fetchall()[0][0]
     return {COHORT_LTV.full_name} if written else set()
+
+
+def _moves_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
+    """Forget what single customers were worth on their path, and have such dates counted again.
+
+    A path of one customer may be the erased person's own; counts name nobody and stay.
+    """
+    if SEGMENT_MIGRATIONS.full_name not in present(connection, old):
+        return
+    gone = (
+        f"as_of_date in (select as_of_date from {old}.{CUSTOMER_LTV.full_name} "
+        "where customer_id in (select customer_id from gone_customers))"
+    )
+    connection.execute(
+        f"update {new}.{SEGMENT_MIGRATIONS.full_name} set value_before_amount = null, "
+        f"value_after_amount = null where customers_count = 1 and {gone}"
+    )
+    connection.execute(
+        f"delete from {new}.{TABLE_LINEAGE.full_name} where table_name = ? and {gone}",
+        [SEGMENT_MIGRATIONS.full_name],
+    )
 
 
 def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:

@@ -27,6 +27,10 @@ from dagster_project.result_tables.lifetime_value import (
     LTV_CALIBRATION,
     LTV_RECALIBRATION,
 )
+from dagster_project.result_tables.migrations import (
+    SEGMENT_MIGRATION_FORECASTS,
+    SEGMENT_MIGRATIONS,
+)
 from dagster_project.result_tables.models import (
     KPI_RECONCILIATION,
     MODEL_DRIFT,
@@ -88,6 +92,8 @@ __all__ = [
     "PROMOTED_DATES",
     "RECORD_LINKS",
     "RESULT_TABLES",
+    "SEGMENT_MIGRATIONS",
+    "SEGMENT_MIGRATION_FORECASTS",
     "SOURCE_DRIFT",
     "SOURCE_FRESHNESS",
     "SOURCE_PROFILES",
@@ -125,6 +131,8 @@ RESULT_TABLES: dict[str, ResultTable] = {
         MICROSEGMENTS,
         MICROSEGMENT_PROFILES,
         MICROSEGMENT_LINEAGE,
+        SEGMENT_MIGRATIONS,
+        SEGMENT_MIGRATION_FORECASTS,
         MODEL_VERSIONS,
         MODEL_PARAMETERS,
         MODEL_DRIFT,

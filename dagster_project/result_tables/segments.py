@@ -5,7 +5,31 @@ Add a table here before a segment asset writes it. Fitted parameters are in mode
 
 from __future__ import annotations
 
-from dagster_project.result_tables.columns import AS_OF, CUSTOMER_ID, VERSION, ResultTable
+from dagster_project.result_tables.columns import AS_OF, CUSTOMER_ID, VERSION, Column, ResultTable
+
+FORMER: tuple[Column, ...] = (
+    (
+        "former_stage",
+        "VARCHAR",
+        "Stage by the fits of the promoted slice before, on this day; stage while they are these.",
+    ),
+    (
+        "former_microsegment_key",
+        "VARCHAR",
+        "Micro-segment by the same fits on this day; microsegment_key while they are these.",
+    ),
+    (
+        "former_predicted_revenue_mean",
+        "DOUBLE",
+        "Predicted revenue at lifecycle.horizon_days by the value model of that slice, on this "
+        "day; NULL while it is this one.",
+    ),
+    (
+        "former_model_version_id",
+        "VARCHAR",
+        "Segmentation of that slice, where one of its fits is another; else NULL.",
+    ),
+)
 
 CUSTOMER_LIFECYCLE = ResultTable(
     "predictions",
@@ -52,6 +76,7 @@ CUSTOMER_MICROSEGMENTS = ResultTable(
         ("pattern", "VARCHAR", "The clusters of all layers that make the micro-segment."),
         ("fallback_level", "INTEGER", "Layers dropped because the cell was under the floor."),
         VERSION,
+        *FORMER,
     ),
 )
 

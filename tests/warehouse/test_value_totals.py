@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from dagster_project import summary
+from dagster_project import former_segments, summary
 from dagster_project.assets.lifetime_value import customer_ltv
 from dagster_project.assets.lifetime_value_totals import ltv_totals
-from dagster_project.assets.publish import promotion
+from dagster_project.assets.migrations import segment_migrations
+from dagster_project.assets.publish import GATES, promotion
 from dagster_project.config import PROJECT_ROOT, load_config
 from dagster_project.model_registry import Fit, is_refit_due, store, version_in_force
 from dagster_project.model_rollback import UnknownVersionError, roll_back, versions
@@ -42,7 +43,7 @@ from tests.warehouse.value_shop import (
 
 def build(day):
     done = dg.materialize(
-        [customer_ltv, ltv_totals, promotion],
+        [customer_ltv, ltv_totals, segment_migrations, promotion],
         partition_key=str(day),
         resources={"clientela": ClientelaResource()},
     )
@@ -124,6 +125,79 @@ def test_groups_sum_to_the_base(built, table):
     ):
         whole = value_of(file, day, "predicted_revenue_mean")[horizon]
         assert total == pytest.approx(whole, abs=0.004) and total > 100
+
+
+def test_the_former_value_model_says_of_a_day_what_it_would_have_written(built):
+    file, _ = built
+    config = load_config()
+    with open_warehouse(file, read_only=True) as warehouse:
+        first, second = (
+            warehouse.scalar(
+                "select min(model_version_id) from predictions.customer_ltv where as_of_date = ?",
+                [day],
+            )
+            for day in (FIRST, SECOND)
+        )
+        assert former_segments.fits_before(warehouse, FIRST, "segments") is None
+        assert former_segments.fits_before(warehouse, THIRD, "segments") is None
+        found = former_segments.fits_before(warehouse, SECOND, "segments")
+        assert found == former_segments.FormerFits("segments", first)
+        written = warehouse.frame(
+            "select customer_id, purchase_probability, predicted_revenue_mean "
+            "from predictions.customer_ltv where as_of_date = ? and horizon_days = ? "
+            "order by customer_id",
+            [SECOND, config.lifecycle.horizon_days],
+        ).set_index("customer_id")
+        again = former_segments._value_of(warehouse, config, SECOND, second)
+        other = former_segments._value_of(warehouse, config, SECOND, first)
+    # To the last bit: a refit on unchanged data must move nobody.
+    assert (again.loc[written.index] == written).to_numpy().all()
+    assert (other.loc[written.index] != written).to_numpy().all()
+
+
+def test_movement_ends_in_the_sizes_of_the_day_and_says_how_little_it_learned_from(built):
+    file, _ = built
+    moved = (
+        "select sum(customers_count) from predictions.segment_migrations "
+        "where as_of_date = ? and level = 'microsegment' and cause = ?"
+    )
+    standing = "select count(*) from predictions.customer_microsegments where as_of_date = ?"
+    assert rows(file, moved, FIRST, "refit") == [(None,)]
+    for day, lost in ((SECOND, 0), (THIRD, 1)):
+        size = rows(file, standing, day)[0][0]
+        assert rows(file, moved, day, "refit") == [(size,)]
+        assert rows(file, moved, day, "behaviour") == [(size + lost,)]
+    gone = (
+        "select from_key, to_key, customers_count from predictions.segment_migrations "
+        "where as_of_date = ? and level = 'stage' and to_key is null"
+    )
+    assert [row[1:] for row in rows(file, gone, THIRD)] == [(None, 1)]
+    ahead = rows(
+        file,
+        "select periods_ahead, target_date, sum(customers_count), min(past_periods_count), "
+        "any_value(forecast_status), bool_and(customers_p05 <= customers_p95) "
+        "from predictions.segment_migration_forecasts where as_of_date = ? and level = 'stage' "
+        "and period = 'month' group by all order by all",
+        THIRD,
+    )
+    size = rows(file, standing, THIRD)[0][0]
+    months = ((1, dt.date(2023, 7, 28)), (3, dt.date(2023, 9, 28)), (6, dt.date(2023, 12, 28)))
+    assert ahead == [(n, day, size, 2, "few_past_periods", True) for n, day in months]
+
+
+def test_a_date_whose_movement_misses_somebody_is_not_promoted(built, tmp_path):
+    file, _ = built
+    copy = tmp_path / "w.duckdb"
+    shutil.copy(file, copy)
+    gate = GATES["migrations_sum_to_sizes"].format(day=f"date '{SECOND}'")
+    with duckdb.connect(str(copy)) as connection:
+        assert connection.execute(gate).fetchall() == [(0,)]
+        connection.execute(
+            "update predictions.segment_migrations set customers_count = customers_count - 1 "
+            "where as_of_date = ? and cause = 'refit' and to_key = 'm1'",
+            [SECOND],
+        )
+        assert connection.execute(gate).fetchall() == [(1,)]
 
 
 def test_customers_are_counted_once_and_prospects_never(built):
