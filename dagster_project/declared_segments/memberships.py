@@ -138,7 +138,7 @@ def _lines(warehouse: Warehouse, segments: Sequence[Segment]) -> dict[Line, floa
     if not ordered:
         return {}
     measures = ", ".join(
-        f"quantile_disc({line.top}) within group (order by {line.of} desc)" for line in ordered
+        f"percentile_disc({line.top}) within group (order by {line.of} desc)" for line in ordered
     )
     found = warehouse.connection.execute(
         f"select {measures} from {ROW} where purchase_days_count > 0"
