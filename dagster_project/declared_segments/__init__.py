@@ -7,8 +7,9 @@ Groups found by clustering stay out; they are micro-segments, in models_py/segme
 from dagster_project.declared_segments.definitions import (
     Part,
     Segment,
+    columns_by_segment,
     declared_segments,
     problems,
 )
 
-__all__ = ["Part", "Segment", "declared_segments", "problems"]
+__all__ = ["Part", "Segment", "columns_by_segment", "declared_segments", "problems"]

@@ -146,6 +146,24 @@ def tried(segment: Segment, part: Part) -> str:
     return filled(part.where, values | ({"value": "'a'"} if segment.for_each else {}))
 
 
+def columns_of(segment: Segment, part: Part, checker: RuleChecker) -> tuple[str, ...]:
+    """What must be known of a customer: the columns of the rule and of its lines."""
+    lines = {limit.of for limit in segment.limits.values() if isinstance(limit, Line)}
+    each = {segment.for_each} if segment.for_each else set()
+    return tuple(sorted({*checker.check(tried(segment, part)).columns, *lines, *each}))
+
+
+def columns_by_segment(config: Config) -> dict[str, tuple[str, ...]]:
+    """The columns that each segment in force needs, by its name."""
+    checker = checker_for(config)
+    return {
+        segment.name: tuple(
+            sorted({n for part in segment.parts for n in columns_of(segment, part, checker)})
+        )
+        for segment in declared_segments(config)
+    }
+
+
 def problems(config: Config) -> list[str]:
     """What is wrong with the key `segments` of config.yml: segment, rule, mistake and remedy."""
     known = ready_made(config.tier_horizon_days, config.lifecycle.horizon_days)

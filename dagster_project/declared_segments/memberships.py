@@ -22,8 +22,8 @@ from dagster_project.declared_segments.definitions import (
     Line,
     Part,
     Segment,
+    columns_of,
     filled,
-    tried,
 )
 from dagster_project.declared_segments.expressions import RuleChecker
 from dagster_project.warehouse import Warehouse
@@ -82,7 +82,7 @@ def evaluate(
         Naming the segment, its rule and the remedy.
     """
     predicted = f"predicted_revenue_{horizon_days}d_mean"
-    named = {part: _columns(segment, part, checker) for segment, part in _parts(segments)}
+    named = {part: columns_of(segment, part, checker) for segment, part in _parts(segments)}
     wanted = {"customer_id", "purchase_days_count", "observed_revenue_amount", predicted}
     columns = ", ".join(sorted(wanted.union(*named.values())))
     connection = warehouse.connection
@@ -117,13 +117,6 @@ def evaluate(
 
 def _parts(segments: Sequence[Segment]) -> Iterator[tuple[Segment, Part]]:
     return ((segment, part) for segment in segments for part in segment.parts)
-
-
-def _columns(segment: Segment, part: Part, checker: RuleChecker) -> tuple[str, ...]:
-    """What must be known of a customer: the columns of the rule and of its lines."""
-    lines = {limit.of for limit in segment.limits.values() if isinstance(limit, Line)}
-    each = {segment.for_each} if segment.for_each else set()
-    return tuple(sorted({*checker.check(tried(segment, part)).columns, *lines, *each}))
 
 
 def _lines(warehouse: Warehouse, segments: Sequence[Segment]) -> dict[Line, float | None]:
