@@ -5,6 +5,7 @@ What a rule over the customer row may say stays out; that is `declared_segments`
 """
 
 import difflib
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -96,7 +97,9 @@ def _limits_or_off(value: object) -> object:
                     f"has {name}: {limit}; a line is written {{top: 0.2}}, with a share of the "
                     "buyers between 0 and 1"
                 )
-        elif isinstance(limit, bool) or not isinstance(limit, int | float):
+        elif isinstance(limit, bool) or not (
+            isinstance(limit, int | float) and math.isfinite(limit)
+        ):
             raise ValueError(f"has {name}: {limit!r}, which is no number and no {{top: share}}")
     return value
 

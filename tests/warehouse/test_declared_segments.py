@@ -127,6 +127,7 @@ def test_a_rule_that_is_no_condition_on_a_customer_is_refused(tmp_path, rule, me
         ({"ready": "{high_value: {value_lin: 3}}"}, "value_lin is no limit.*is value_line"),
         ({"ready": "{high_value: {value_line: {top: 2}}}"}, "share of the buyers between 0 and 1"),
         ({"ready": "{high_value: {value_line: lots}}"}, "no number and no {top: share}"),
+        ({"ready": "{one_and_done: {silent_days: .inf}}"}, "inf, which is no number"),
         ({"ready": "{one_and_done: {silent_days: {top: 0.5}}}"}, "is a number, not a line"),
         ({"ready": "{category_buyer: {at_most: 0.5}}"}, "whole number from 1"),
     ],
