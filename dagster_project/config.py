@@ -23,7 +23,6 @@ from dagster_project.settings import (
     FeatureSettings,
     FolderSettings,
     IdentitySettings,
-    LifecycleSettings,
     LifetimeValueSettings,
     Name,
     OrderSettings,
@@ -35,6 +34,7 @@ from dagster_project.settings import (
     SliceSettings,
     ValueSettings,
 )
+from dagster_project.settings_segments import DeclaredSegmentSettings, LifecycleSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]
 
@@ -58,6 +58,7 @@ class Config(Settings):
     value: ValueSettings = ValueSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     segmentation: SegmentationSettings
+    segments: DeclaredSegmentSettings = DeclaredSegmentSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")
@@ -73,6 +74,15 @@ class Config(Settings):
                     f"has {key} {days}, which is not among lifetime_value.horizons_days "
                     f"{list(horizons)}; the nearest is {nearest_horizon}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _segments_can_be_evaluated(self) -> "Config":
+        from dagster_project.declared_segments import problems
+
+        found = problems(self)
+        if found:
+            raise ValueError("\n  ".join(found))
         return self
 
     @property

@@ -7,6 +7,7 @@ import dagster as dg
 
 from dagster_project.assets.contract_value import contract_ltv
 from dagster_project.assets.dbt import DBT_ASSETS
+from dagster_project.assets.declared_segments import customer_segments
 from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
 from dagster_project.assets.lifetime_value_totals import ltv_totals
@@ -32,6 +33,7 @@ defs = dg.Definitions(
         *LIFETIME_VALUE_ASSETS,
         contract_ltv,
         *SEGMENT_ASSETS,
+        customer_segments,
         ltv_totals,
         segment_migrations,
         promotion,

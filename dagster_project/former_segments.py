@@ -18,7 +18,7 @@ import pandas as pd
 from dagster_project import backtesting
 from dagster_project.assets.lifetime_value_backtests import load_model
 from dagster_project.config import Config
-from dagster_project.settings import LifecycleSettings
+from dagster_project.settings_segments import LifecycleSettings
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:

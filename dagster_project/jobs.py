@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.assets.dbt import dbt_features
+from dagster_project.assets.dbt import dbt_customer_rows, dbt_features
 from dagster_project.assets.quality import LANDING_QUALITY_ASSETS
 from dagster_project.erasure.job import forget_job
 from dagster_project.partitions import AS_OF_DATES
 
 IN_PROCESS = dg.in_process_executor
 
-SERVING = dg.AssetSelection.groups("serving")
-SLICES = (
-    dg.AssetSelection.groups("predictions", "models") | dg.AssetSelection.assets(dbt_features)
-) - dg.AssetSelection.assets(*LANDING_QUALITY_ASSETS)
+BY_DATE = dg.AssetSelection.assets(dbt_features, dbt_customer_rows)
+SERVING = dg.AssetSelection.groups("serving") - BY_DATE
+SLICES = (dg.AssetSelection.groups("predictions", "models") | BY_DATE) - dg.AssetSelection.assets(
+    *LANDING_QUALITY_ASSETS
+)
 UNPARTITIONED = dg.AssetSelection.all() - SLICES - SERVING
 
 PREPARE = dg.define_asset_job(

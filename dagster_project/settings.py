@@ -254,31 +254,6 @@ class ValueSettings(Settings):
         return value
 
 
-class LifecycleSettings(Settings):
-    """Limits between the lifecycle stages."""
-
-    new_days: Positive = 30
-    at_risk_purchase_probability: Probability = 0.5
-    churned_purchase_probability: Probability = 0.1
-    churned_days: Positive = 90
-    overdue_gaps: Annotated[float, Field(gt=1)] = 6.0
-    overdue_days: Positive = 30
-    reactivated_days: Positive = 30
-    reactivated_gap_days: Positive = 120
-    star_value_quantile: Probability = 0.9
-    horizon_days: Positive = 90
-
-    @model_validator(mode="after")
-    def _churned_is_below_at_risk(self) -> "LifecycleSettings":
-        if self.churned_purchase_probability >= self.at_risk_purchase_probability:
-            raise ValueError(
-                "has churned_purchase_probability "
-                f"{self.churned_purchase_probability}, which must be below "
-                f"at_risk_purchase_probability {self.at_risk_purchase_probability}"
-            )
-        return self
-
-
 class SegmentationSettings(Settings):
     """Layers of the micro-segments and the limits a grouping must keep."""
 

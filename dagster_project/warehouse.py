@@ -92,7 +92,9 @@ class Warehouse:
         return self.replace_slices([(table, frame)], where)
 
     def replace_slices(
-        self, frames: Sequence[tuple[ResultTable, pd.DataFrame]], where: Mapping[str, object]
+        self,
+        frames: Sequence[tuple[ResultTable, pd.DataFrame | pa.Table]],
+        where: Mapping[str, object],
     ) -> int:
         """The same slice of several tables in one transaction: all change, or none."""
         condition = " and ".join(f"{column} = ?" for column in where) or "true"
@@ -142,16 +144,22 @@ class Warehouse:
             cursor.close()
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, table: ResultTable, frame: pd.DataFrame) -> int:
-    missing = [name for name in table.column_names if name not in frame.columns]
+def _insert(
+    cursor: duckdb.DuckDBPyConnection, table: ResultTable, frame: pd.DataFrame | pa.Table
+) -> int:
+    present = frame.column_names if isinstance(frame, pa.Table) else list(frame.columns)
+    missing = [name for name in table.column_names if name not in present]
     if missing:
         raise ValueError(
             f"{table.full_name}: the frame to write lacks columns {missing}; it has "
-            f"{list(frame.columns)}. Make them, or change the contract in result_tables.py."
+            f"{present}. Make them, or change the contract in result_tables.py."
         )
-    if frame.empty:
+    if len(frame) == 0:
         return 0
-    rows = pa.Table.from_pandas(frame[table.column_names], preserve_index=False)
+    if isinstance(frame, pa.Table):
+        rows = frame.select(table.column_names)
+    else:
+        rows = pa.Table.from_pandas(frame[table.column_names], preserve_index=False)
     cursor.register("rows_to_write", rows)
     columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind, _ in table.columns)
     cursor.execute(f"insert into {table.full_name} by name select {columns} from rows_to_write")

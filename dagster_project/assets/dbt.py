@@ -1,4 +1,4 @@
-"""The dbt models as five sets of assets, split where Python stands between them.
+"""The dbt models as six sets of assets, split where Python stands between them.
 
 Add a set when Python must read one dbt model before another is built. Names and environment are in
 dbt_project.py.
@@ -36,6 +36,8 @@ AFTER_MAP = (
     "customer_emails device_uses device_periods golden_fields golden_records households "
     "person_areas"
 )
+# Read by an asset that promotion waits for, so it stands before the other views for BI.
+CUSTOMER_ROWS = "customer_360_by_date"
 MEASURED = ("dim_", "fct_")
 PROMOTED = """
     select as_of_date, input_fingerprint from models.promoted_dates
@@ -192,8 +194,25 @@ def dbt_features(
 
 @dbt_assets(
     manifest=MANIFEST,
+    name="dbt_customer_rows",
+    select=CUSTOMER_ROWS,
+    dagster_dbt_translator=RoomTranslator(),
+    partitions_def=AS_OF_DATES,
+    backfill_policy=ONE_RUN_PER_DATE,
+    pool=POOL,
+)
+def dbt_customer_rows(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, clientela: ClientelaResource
+) -> Iterator[Any]:
+    """The view of customers by date: one for all dates, so it is built when its SQL changes."""
+    yield from _build(context, dbt, clientela, "dbt_customer_rows", [])
+
+
+@dbt_assets(
+    manifest=MANIFEST,
     name="dbt_serving",
     select="fqn:clientela.serving",
+    exclude=CUSTOMER_ROWS,
     dagster_dbt_translator=RoomTranslator(),
     pool=POOL,
 )
@@ -206,4 +225,11 @@ def dbt_serving(
     yield from _build(context, dbt, clientela, "dbt_serving", [("dbt_core", None)], promoted)
 
 
-DBT_ASSETS = [dbt_staging, dbt_identity, dbt_core, dbt_features, dbt_serving]
+DBT_ASSETS = [
+    dbt_staging,
+    dbt_identity,
+    dbt_core,
+    dbt_features,
+    dbt_customer_rows,
+    dbt_serving,
+]

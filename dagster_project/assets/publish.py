@@ -120,6 +120,7 @@ def promotion(
                 "dbt_features",
                 "predictions.customer_ltv",
                 "predictions.customer_microsegments",
+                "predictions.customer_segment_memberships",
                 "predictions.portfolio_ltv",
                 "predictions.segment_migrations",
             )

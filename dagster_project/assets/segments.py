@@ -98,6 +98,7 @@ def _rules(config: Config, star_line: float | None = None) -> "LifecycleRules":
         star_quantile=settings.star_value_quantile,
         star_value_amount=star_line,
         horizon_days=settings.horizon_days,
+        order=settings.order,
     )
 
 

@@ -13,6 +13,7 @@ import duckdb
 from rich.console import RenderableType
 
 from dagster_project.config import Config
+from dagster_project.declared_segments import columns_by_segment
 from dagster_project.landing.delivery import Part, quoted
 from dagster_project.landing.fingerprint import source_connection
 from dagster_project.landing.rate_rules import keep_first_rates, lacks_rate
@@ -64,7 +65,8 @@ class TableCheck:
 class SourceReport:
     """A source against the contract; it can be run when there are no `problems`.
 
-    `layers` are those of the segmentation in config.yml, each with its columns.
+    `layers` are those of the segmentation in config.yml, each with its columns; `segments` are the
+    declared ones, each with the columns that its rules name.
     """
 
     label: str
@@ -74,6 +76,7 @@ class SourceReport:
     notes: tuple[str, ...]
     problems: tuple[str, ...]
     layers: Mapping[str, tuple[str, ...]]
+    segments: Mapping[str, tuple[str, ...]]
 
     @property
     def is_fit(self) -> bool:
@@ -126,6 +129,7 @@ def check_source(config: Config) -> SourceReport:
         notes=tuple(note for group in parts.values() for part in group for note in part.notes),
         problems=found,
         layers={name: tuple(names) for name, names in config.segmentation.layers.items()},
+        segments=columns_by_segment(config),
     )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from dagster_project.declared_segments.columns import unfed
 from dagster_project.feature_catalogue import features, features_fed_by
 from dagster_project.source_contract import SHAPES
 
@@ -137,8 +138,20 @@ def _findings(report: "SourceReport") -> dict[str, list[str]]:
         ],
         "Columns": [line for check in report.tables for line in _column_findings(check)],
         "Files that belong to no table": [_some(report.unused)] if report.unused else [],
+        "Segments that will not be available": _segments(report),
         "Notes": list(report.notes),
     }
+
+
+def _segments(report: "SourceReport") -> list[str]:
+    """Declared segments that name a column without its source; switch them off, or deliver it."""
+    delivered = set(SHAPES) - set(report.missing_shapes)
+    found = []
+    for name, columns in report.segments.items():
+        missing = {shape for shapes in unfed(columns, delivered).values() for shape in shapes}
+        if missing:
+            found.append(f"{name}: needs {', '.join(sorted(missing)).replace('|', ' or ')}")
+    return found
 
 
 def _set_aside(check: "TableCheck") -> list[str]:

@@ -127,3 +127,43 @@ MICROSEGMENT_LINEAGE = ResultTable(
         VERSION,
     ),
 )
+
+SEGMENT_DEFINITIONS = ResultTable(
+    "predictions",
+    "segment_definitions",
+    "One row per declared segment and as_of_date: its rule, and who and what is in it.",
+    (
+        AS_OF,
+        ("segment", "VARCHAR", "Name of the segment; family:member where one rule makes several."),
+        ("description", "VARCHAR", "Who belongs, in plain words with the limits of the date."),
+        (
+            "expression",
+            "VARCHAR",
+            "The rule with the limits of the date, usable as a condition on "
+            "serving.customer_360_by_date.",
+        ),
+        ("kind", "VARCHAR", "ready_made, or own for a rule of config.yml."),
+        ("status", "VARCHAR", "available, or not_available where nobody could belong."),
+        ("reason", "VARCHAR", "Why it is not available; NULL when it is."),
+        ("customers_count", "BIGINT", "Customers in it; NULL when not available."),
+        ("customers_share", "DOUBLE", "The same as a share of all customers of the date."),
+        ("observed_revenue_amount", "DECIMAL(18,2)", "Net revenue of these customers to date."),
+        (
+            "predicted_revenue_mean",
+            "DOUBLE",
+            "Net revenue that these customers are predicted to bring within horizon_days; mean.",
+        ),
+        ("horizon_days", "INTEGER", "Days after as_of_date that predicted_revenue_mean covers."),
+    ),
+)
+
+CUSTOMER_SEGMENT_MEMBERSHIPS = ResultTable(
+    "predictions",
+    "customer_segment_memberships",
+    "One row per declared segment, as_of_date and customer in it; a customer may be in several.",
+    (
+        AS_OF,
+        ("segment", "VARCHAR", "Declared segment (predictions.segment_definitions)."),
+        CUSTOMER_ID,
+    ),
+)

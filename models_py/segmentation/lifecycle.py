@@ -1,7 +1,7 @@
 """Lifecycle stages: one per customer, by rules that a business can read and change.
 
-Add a stage here with its condition, its place in the order of precedence and the text that names
-its thresholds.
+Add a stage here with its condition, its place in the usual order and the text that names its
+thresholds.
 Days in a stage and the previous stage are window functions in SQL, and the clusters inside a stage
 live in `microsegments`.
 """
@@ -25,7 +25,13 @@ STAGES = (
     "star",
     "active",
 )
-"""All stages in the order in which they are tried; the first whose condition holds wins."""
+"""All stages in the order in which they are tried; the first whose condition holds wins.
+
+A prospect has no purchase and always comes first; active is whoever is left.
+"""
+
+TRIED = STAGES[1:-1]
+"""Stages with a condition of their own, which `LifecycleRules.order` may move or leave out."""
 
 STAGE_FEATURES = (
     "customer_id",
@@ -67,6 +73,9 @@ class LifecycleRules:
         fitted by `fit_star_value` at a refit and then held.
     horizon_days : int
         Horizon of purchase_probability and predicted_revenue_mean, named in the texts.
+    order : tuple of str
+        Stages of `TRIED` in the order in which they are tried after prospect; a stage left out is
+        switched off, and its customers go to the next that fits, at last to active.
     """
 
     new_days: int = 30
@@ -80,8 +89,15 @@ class LifecycleRules:
     star_quantile: float = 0.90
     star_value_amount: float | None = None
     horizon_days: int = 90
+    order: tuple[str, ...] = TRIED
 
     def __post_init__(self) -> None:
+        wrong = [stage for stage in self.order if stage not in TRIED]
+        if wrong or len(set(self.order)) < len(self.order):
+            raise ValueError(
+                f"lifecycle.order is {list(self.order)}; it must hold stages of {list(TRIED)}, "
+                "each once at most."
+            )
         for name in ("churned_probability", "at_risk_probability", "star_quantile"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"lifecycle.{name} is {getattr(self, name)}; it must lie in 0..1.")
@@ -96,6 +112,16 @@ class LifecycleRules:
         """Return the rule of each stage in words, with its thresholds."""
         star = "not fitted" if self.star_value_amount is None else f"{self.star_value_amount:.2f}"
         chance = f"{self.horizon_days}-day purchase probability"
+        before = self._before("one_time", ("new", "churned"))
+        one_time = f", neither {' nor '.join(before)}" if len(before) > 1 else ""
+        if len(before) == 1:
+            one_time = f", not {before[0]}"
+        is_safe = bool(self._before("star", ("at_risk",)))
+        active = (
+            f"{chance} {self.at_risk_probability:g} or more, no overdue silence"
+            if "at_risk" in self.order
+            else "bought before, and in no other stage"
+        )
         return {
             "prospect": "no purchase yet",
             "new": f"first purchase less than {self.new_days} days ago",
@@ -107,14 +133,20 @@ class LifecycleRules:
                 f"{chance} below {self.churned_probability:g}, {self.churned_days} days or more "
                 "since the last purchase"
             ),
-            "one_time": "exactly one purchase day, neither new nor churned",
+            "one_time": f"exactly one purchase day{one_time}",
             "at_risk": (
                 f"{chance} below {self.at_risk_probability:g}, or silent for more than "
                 f"{self.overdue_gaps:g} own median gaps and {self.overdue_days} days"
             ),
-            "star": f"active, predicted revenue {star} or more",
-            "active": f"{chance} {self.at_risk_probability:g} or more, no overdue silence",
+            "star": f"{'active, ' if is_safe else ''}predicted revenue {star} or more",
+            "active": active,
         }
+
+    def _before(self, stage: str, others: tuple[str, ...]) -> list[str]:
+        """Those of other stages that are tried before a stage."""
+        if stage not in self.order:
+            return []
+        return [name for name in self.order[: self.order.index(stage)] if name in others]
 
 
 def assign_stages(frame: pd.DataFrame, rules: LifecycleRules) -> pd.DataFrame:
@@ -182,7 +214,6 @@ def _assign(frame: pd.DataFrame, rules: LifecycleRules, star_line: float) -> pd.
         recency > rules.overdue_days
     )
     conditions = {
-        "prospect": purchases <= 0,
         "new": column["tenure_days"] < rules.new_days,
         "reactivated": (recency < rules.reactivated_days)
         & (last_gap >= rules.reactivated_gap_days),
@@ -191,13 +222,15 @@ def _assign(frame: pd.DataFrame, rules: LifecycleRules, star_line: float) -> pd.
         "at_risk": (probability < rules.at_risk_probability) | overdue,
         "star": column["predicted_revenue_mean"] >= star_line,
     }
-    choice = np.select(list(conditions.values()), list(range(len(conditions))), len(STAGES) - 1)
+    stages = ("prospect", *rules.order, "active")
+    holds = [purchases <= 0, *(conditions[stage] for stage in rules.order)]
+    choice = np.select(holds, list(range(len(holds))), len(holds))
     texts = rules.texts()
     return pd.DataFrame(
         {
             "customer_id": frame["customer_id"],
-            "stage": np.array(STAGES, dtype=object)[choice],
-            "stage_rule": np.array([texts[stage] for stage in STAGES], dtype=object)[choice],
+            "stage": np.array(stages, dtype=object)[choice],
+            "stage_rule": np.array([texts[stage] for stage in stages], dtype=object)[choice],
         }
     )
 

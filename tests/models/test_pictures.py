@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from dagster_project import pictures, pictures_backtests
+from dagster_project.pictures_of_quadrant import quadrant_png
 
 RNG = np.random.default_rng(1)
 
@@ -97,6 +98,14 @@ def refused() -> pd.DataFrame:
     return table.assign(**dict.fromkeys(ends, np.nan))
 
 
+def quadrant() -> pd.DataFrame:
+    parts = {"keep": (450, 1.2e6, 9.8e5), "win_back": (160, 3e5, 5e4), "other": (1_700, 3e5, 2e5)}
+    rows = [("high_value", 300, 1e6, 9e5), *((f"value_quadrant:{n}", *v) for n, v in parts.items())]
+    names = ["segment", "customers_count", "observed_revenue_amount", "predicted_revenue_mean"]
+    none = pd.DataFrame([("value_quadrant:grow", None, None, None)], columns=names)
+    return pd.concat([pd.DataFrame(rows, columns=names), none]).assign(horizon_days=365)
+
+
 PICTURES: dict[str, Callable[[], bytes]] = {
     "posterior": partial(pictures.posterior_png, draws()),
     "lifetime_value": partial(pictures.lifetime_value_png, portfolio(), "USD"),
@@ -108,6 +117,7 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "tracking": partial(pictures_backtests.tracking_png, tracking()),
     "deciles": partial(pictures_backtests.deciles_png, evaluated(), 90),
     "reliability": partial(pictures_backtests.reliability_png, evaluated(), 90),
+    "quadrant": partial(quadrant_png, quadrant(), "USD"),
     "frequency_recency": partial(pictures_backtests.frequency_recency_png, evaluated()),
 }
 

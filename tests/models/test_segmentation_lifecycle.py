@@ -4,6 +4,8 @@ Add here a rule's border case.
 Clusters inside a stage are tested in `test_segmentation_microsegments`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,103 @@ def test_every_stage_is_reached_at_the_border_of_its_rule(stage: str) -> None:
     answer = assign_stages(frame_of(ONE_OF_EACH), RULES).set_index("customer_id")
     assert answer.loc[stage, "stage"] == stage
     assert answer.loc[stage, "stage_rule"] == RULES.texts()[stage]
+
+
+BORDERS = [
+    # rule, just inside, just outside, and the stage outside
+    ("new", (1, 29, 29, None, 0.6, 9.0, None), (1, 30, 30, None, 0.6, 9.0, None), "one_time"),
+    (
+        "reactivated",
+        (5, 700, 29, 40.0, 0.6, 9.0, 180.0),
+        (5, 700, 30, 40.0, 0.6, 9.0, 180.0),
+        "active",
+    ),
+    (
+        "reactivated",
+        (5, 700, 29, 40.0, 0.6, 9.0, 180.0),
+        (5, 700, 29, 40.0, 0.6, 9.0, 179.0),
+        "active",
+    ),
+    (
+        "churned",
+        (5, 700, 90, 40.0, 0.0999, 9.0, 40.0),
+        (5, 700, 90, 40.0, 0.1, 9.0, 40.0),
+        "at_risk",
+    ),
+    (
+        "churned",
+        (5, 700, 90, 40.0, 0.05, 9.0, 40.0),
+        (5, 700, 89, 40.0, 0.05, 9.0, 40.0),
+        "at_risk",
+    ),
+    (
+        "one_time",
+        (1, 60, 60, None, 0.6, 9.0, None),
+        (2, 60, 60, None, 0.6, 9.0, None),
+        "active",
+    ),
+    (
+        "at_risk",
+        (5, 700, 20, 40.0, 0.4999, 9.0, 40.0),
+        (5, 700, 20, 40.0, 0.5, 9.0, 40.0),
+        "active",
+    ),
+    (
+        "at_risk",
+        (5, 700, 61, 10.0, 0.9, 9.0, 10.0),
+        (5, 700, 60, 10.0, 0.9, 9.0, 10.0),
+        "active",
+    ),
+    ("at_risk", (5, 700, 31, 2.0, 0.9, 9.0, 2.0), (5, 700, 30, 2.0, 0.9, 9.0, 2.0), "active"),
+    (
+        "star",
+        (5, 700, 10, 40.0, 0.6, 500.0, 40.0),
+        (5, 700, 10, 40.0, 0.6, 499.99, 40.0),
+        "active",
+    ),
+]
+
+
+@pytest.mark.parametrize(("stage", "inside", "outside", "other"), BORDERS)
+def test_each_limit_of_a_rule_divides_where_it_says(stage, inside, outside, other) -> None:
+    answer = assign_stages(frame_of({"inside": inside, "outside": outside}), RULES)
+    assert answer["stage"].tolist() == [stage, other]
+
+
+def test_the_order_decides_between_stages_that_both_fit() -> None:
+    both = frame_of({"star_at_risk": (5, 700, 60, 40.0, 0.49, 900.0, 30.0)})
+    assert assign_stages(both, RULES)["stage"].item() == "at_risk"
+    stars_first = replace(RULES, order=("star", "at_risk"))
+    answer = assign_stages(both, stars_first)
+    assert answer["stage"].item() == "star"
+    assert answer["stage_rule"].item() == "predicted revenue 500.00 or more"
+
+
+@pytest.mark.parametrize("off", STAGES[1:-1])
+def test_a_stage_that_is_switched_off_leaves_its_customers_to_the_next_that_fits(off) -> None:
+    customers = many_customers(2_000)
+    rules = replace(RULES, order=tuple(stage for stage in STAGES[1:-1] if stage != off))
+    answer = assign_stages(customers, rules)
+    assert off not in set(answer["stage"])
+    assert answer["customer_id"].is_unique and answer["stage"].notna().all()
+    before = assign_stages(customers, RULES)
+    moved = before["stage"] != answer["stage"]
+    assert set(before.loc[moved, "stage"]) == {off}
+
+
+def test_the_text_of_a_rule_claims_no_more_than_the_order_makes_true() -> None:
+    assert "neither new nor churned" in RULES.texts()["one_time"]
+    late = replace(RULES, order=("one_time", "new", "churned")).texts()
+    assert late["one_time"] == "exactly one purchase day"
+    assert late["active"] == "bought before, and in no other stage"
+    between = replace(RULES, order=("new", "one_time")).texts()
+    assert between["one_time"] == "exactly one purchase day, not new"
+
+
+def test_an_order_with_an_unknown_or_repeated_stage_is_refused() -> None:
+    for order in (("new", "gone"), ("new", "new"), ("prospect",), ("active",)):
+        with pytest.raises(ValueError, match=r"lifecycle\.order"):
+            LifecycleRules(order=order)
 
 
 def test_every_customer_has_exactly_one_stage_in_any_row_order() -> None:

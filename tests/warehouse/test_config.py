@@ -97,6 +97,13 @@ def test_the_retailer_is_simulated_from_size_and_seed() -> None:
             "churned_purchase_probability: 0.6",
             r"churned_purchase_probability 0\.6.*below at_risk_purchase_probability 0\.5",
         ),
+        (
+            "order: [new, reactivated",
+            "order: [new, reactivate",
+            r"lifecycle\.order.*names reactivate, which is no stage; the nearest is reactivated",
+        ),
+        ("order: [new,", "order: [new, new,", r"lifecycle\.order.*new more than once"),
+        ("order: [new,", "order: [active,", r"active, which holds whoever is left"),
         ("    seed: 7 ", "    #", r"datasets\.retailer of kind simulated needs the key seed"),
         (
             "acquisition_cost_by_channel: {}",

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from dagster_project.assets.dbt import AFTER_MAP, FEATURES
+from dagster_project.declared_segments.columns import row_columns
 from dagster_project.result_tables import RESULT_TABLES
 from dagster_project.source_contract import RAW_TABLES, SHAPES
 
@@ -161,6 +162,38 @@ def test_sources_have_the_columns_that_python_writes(project):
         assert name in RESULT_TABLES or source["schema"] == "raw", name
         if name in RESULT_TABLES:
             assert list(source["columns"]) == RESULT_TABLES[name].column_names, name
+
+
+def test_the_row_of_segment_rules_has_the_columns_and_types_that_python_checks_them_by(project):
+    described = project.query("describe serving.customer_360_by_date")
+    actual = {row[0]: row[1].lower() for row in described}
+    assert actual == row_columns((30, 90, 180, 365)), "dbt/macros/customer_row.sql and columns.py"
+    current = [row[0] for row in project.query("describe serving.customer_360")]
+    assert set(current) == {*actual, "is_promoted"}
+
+
+def test_a_past_date_has_the_stage_of_that_date_and_is_not_the_current_row(project):
+    dates = ("2023-06-30", "2023-03-31")
+    project.build(*FEATURES.split(), as_of_date=dates[1])
+    rows = ", ".join(f"('c_1', date '{d}', 'stage_{d[5:7]}', 'rule', 'v')" for d in dates)
+    project.query(f"insert into predictions.customer_lifecycle values {rows}")
+    try:
+        found = project.query(
+            "select as_of_date, stage from serving.customer_360_by_date "
+            "where customer_id = 'c_1' order by as_of_date"
+        )
+        assert [(str(date), stage) for date, stage in found] == [
+            ("2023-03-31", "stage_03"),
+            ("2023-06-30", "stage_06"),
+        ]
+        # No gate has passed the dates, so the row for readers tells no stage.
+        latest = "select as_of_date, stage from serving.customer_360 where customer_id = 'c_1'"
+        assert [(str(date), stage) for date, stage in project.query(latest)] == [
+            ("2023-06-30", None)
+        ]
+    finally:
+        project.query("delete from predictions.customer_lifecycle")
+        project.query("delete from marts.fct_customer_features where as_of_date = '2023-03-31'")
 
 
 def test_broken_and_repeated_rows_are_in_quarantine(project):
