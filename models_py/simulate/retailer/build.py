@@ -31,7 +31,8 @@ from models_py.simulate.retailer.truth import build_truth, ceilings_truth
 
 _STAGES = """
 clock people records purchases actions reference orders items refunds contacts record_fields
-identifiers devices web_events web_rows messages consents visits erasures order_rows defects ceilings
+identifiers devices web_events web_rows messages consents visits erasures order_rows defects
+ceilings
 """
 
 

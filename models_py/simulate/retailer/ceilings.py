@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammainc
 
 from models_py.simulate.retailer.clock import Clock
 
@@ -21,32 +22,40 @@ class Ceiling:
     ----------
     share : float
         Share of persons who are held from the start; 0 plants nothing and changes nothing.
-    kept_occasions, kept_basket : float
-        While held, an occasion falls to this shop with this probability (the others go elsewhere),
-        and its basket is this share of what it would be.
+    kept_occasions : float
+        While held, an occasion falls to this shop with this probability; the others go elsewhere.
+    basket_amount : float
+        While held, no order is worth more than this (EUR).
     release_days : int
         Ceilings are lifted one by one, evenly over this many days up to the end of data and half
-        as many after it. Before that all are held, so the first half of the data shows no release;
-        after it every window of the same length sees about the same number of releases, which is
-        what makes a share measured at past origins hold for the next one.
+        as many after it. Before that all are held; after it every window of the same length sees
+        about the same number of releases, which is what makes a share that was measured at past
+        origins hold for the next one.
     """
 
     share: float = 0.0
-    kept_occasions: float = 0.5
-    kept_basket: float = 0.7
+    kept_occasions: float = 0.8
+    basket_amount: float = 12.0
     release_days: int = 400
 
     def __post_init__(self) -> None:
-        for name in ("share", "kept_occasions", "kept_basket"):
+        for name in ("share", "kept_occasions"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"ceiling.{name} is {getattr(self, name)}; it must lie in 0..1.")
-        if self.release_days < 1:
-            raise ValueError(f"ceiling.release_days is {self.release_days}; it must be 1 or more.")
+        for name in ("basket_amount", "release_days"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"ceiling.{name} is {getattr(self, name)}; it must be 1 or more.")
 
-    @property
-    def kept(self) -> float:
-        """Share of the money of a held person that reaches the shop."""
-        return self.kept_occasions * self.kept_basket
+    def unrealised_share(self, spend_shape: np.ndarray, spend_rate: np.ndarray) -> np.ndarray:
+        """Share of a person's money that a ceiling keeps away.
+
+        E[min(X, c)] of a gamma is shape / rate P(shape + 1, rate c) + c (1 - P(shape, rate c)),
+        P the regularised incomplete gamma function.
+        """
+        cap = spend_rate * self.basket_amount
+        below = gammainc(spend_shape + 1, cap)
+        kept = below + cap / spend_shape * (1 - gammainc(spend_shape, cap))
+        return np.asarray(1 - self.kept_occasions * kept)
 
 
 @dataclass(frozen=True)

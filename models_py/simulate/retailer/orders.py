@@ -40,7 +40,7 @@ def draw_orders(
     """Turn purchases into orders, in order of time.
 
     Spend in EUR is gamma with the person's rate; the first order is scaled by its factor. Britons
-    pay in GBP at the day's rate. Who is `held` puts less into the basket.
+    pay in GBP at the day's rate. Baskets of who is `held` are capped.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def draw_orders(
     net = net * np.where(is_first, of["first_order_factor"], 1.0)
     if held is not None:
         capped = held.is_capped(person, orders["day"].to_numpy())
-        net = net * np.where(capped, held.ceiling.kept_basket, 1.0)
+        net = np.where(capped, np.minimum(net, held.ceiling.basket_amount), net)
     is_gbp = (of["place"].to_numpy() == _places("GB")[:, None]).any(axis=0)
     rate = np.where(is_gbp, pound_rates[orders["day"]], 1.0)
     share = rng.choice([0.1, 0.15, 0.2, 0.3], count)
