@@ -35,6 +35,7 @@ from dagster_project.settings import (
     SliceSettings,
     ValueSettings,
 )
+from dagster_project.settings_potential import PotentialSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]
 
@@ -58,6 +59,7 @@ class Config(Settings):
     value: ValueSettings = ValueSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     segmentation: SegmentationSettings
+    potential: PotentialSettings = PotentialSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from dagster_project.assets.dbt import DBT_ASSETS
 from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
 from dagster_project.assets.lifetime_value_totals import ltv_totals
+from dagster_project.assets.potential import potential
 from dagster_project.assets.publish import promotion, published_copy
 from dagster_project.assets.quality import QUALITY_ASSETS
 from dagster_project.assets.raw import raw_tables
@@ -32,6 +33,7 @@ defs = dg.Definitions(
         contract_ltv,
         *SEGMENT_ASSETS,
         ltv_totals,
+        potential,
         promotion,
         published_copy,
     ],

@@ -57,6 +57,11 @@ GATES = {
             (select count(*) from predictions.customer_microsegments where as_of_date = {day})
             - (select count(distinct customer_id) from marts.fct_customer_features
            where as_of_date = {day}))""",
+    "potential_not_below_predicted": """
+        select count(*) from predictions.customer_potential where as_of_date = {day} and (
+            potential_revenue_mean >= predicted_revenue_mean
+            and (benchmark_amount is null) = (benchmark_gap_amount is null)
+            and coalesce(benchmark_gap_amount, 0) >= 0) is not true""",
 }
 PREDICTIONS = [table.key for table in RESULT_TABLES.values() if table.schema == "predictions"]
 OBSERVED_CHECK = "observed_revenue_equals_ledger"
@@ -103,6 +108,7 @@ def promotion(
                 "predictions.customer_ltv",
                 "predictions.customer_microsegments",
                 "predictions.portfolio_ltv",
+                "predictions.customer_potential",
             )
         ]
         gates = [GATES, exact_sql(day), totals_sql(day)]

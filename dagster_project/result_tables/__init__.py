@@ -36,6 +36,11 @@ from dagster_project.result_tables.models import (
     PROMOTED_DATES,
     TABLE_LINEAGE,
 )
+from dagster_project.result_tables.potential import (
+    CUSTOMER_POTENTIAL,
+    MICROSEGMENT_POTENTIAL,
+    POTENTIAL_SHARES,
+)
 from dagster_project.result_tables.quality import (
     LEDGER_CHANGES,
     LEDGER_EVENTS,
@@ -67,6 +72,7 @@ __all__ = [
     "CUSTOMER_LIFECYCLE",
     "CUSTOMER_LTV",
     "CUSTOMER_MICROSEGMENTS",
+    "CUSTOMER_POTENTIAL",
     "KPI_RECONCILIATION",
     "LEDGER_CHANGES",
     "LEDGER_EVENTS",
@@ -76,6 +82,7 @@ __all__ = [
     "MICROSEGMENTS",
     "MICROSEGMENT_LINEAGE",
     "MICROSEGMENT_LTV",
+    "MICROSEGMENT_POTENTIAL",
     "MICROSEGMENT_PROFILES",
     "MODEL_DRIFT",
     "MODEL_PARAMETERS",
@@ -85,6 +92,7 @@ __all__ = [
     "PHONE_NUMBERS",
     "PIPELINE_RUNS",
     "PORTFOLIO_LTV",
+    "POTENTIAL_SHARES",
     "PROMOTED_DATES",
     "RECORD_LINKS",
     "RESULT_TABLES",
@@ -125,6 +133,9 @@ RESULT_TABLES: dict[str, ResultTable] = {
         MICROSEGMENTS,
         MICROSEGMENT_PROFILES,
         MICROSEGMENT_LINEAGE,
+        CUSTOMER_POTENTIAL,
+        MICROSEGMENT_POTENTIAL,
+        POTENTIAL_SHARES,
         MODEL_VERSIONS,
         MODEL_PARAMETERS,
         MODEL_DRIFT,

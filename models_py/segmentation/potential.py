@@ -161,21 +161,24 @@ def attainable_share(
         raise ValueError(f"assumed_share is {assumed_share}; it must lie in 0..1.")
     slopes = [slope for past in origins if (slope := origin_slope(past)) is not None]
     mean, low, high = combine(slopes)
-    customers = sum(one.customers_count for one in slopes)
-    measured = (mean, low, high, len(slopes), customers)
-    if len(slopes) < FEWEST_ORIGINS:
-        reason = f"{len(slopes)} past dates, {FEWEST_ORIGINS} are needed"
-    elif low > 0.0:
-        reason = f"slope {mean:.3f} ({low:.3f} to {high:.3f}) over {len(slopes)} past dates"
-        share, lowest, highest = np.clip([mean, low, high], 0.0, 1.0).tolist()
-        return AttainableShare(share, lowest, highest, *measured, BASES[0], reason)
-    else:
-        reason = (
-            f"slope {mean:.3f} ({low:.3f} to {high:.3f}) over {len(slopes)} past dates is not "
-            "above 0"
+
+    def result(
+        share: float, low_end: float, high_end: float, basis: str, why: str
+    ) -> AttainableShare:
+        customers = sum(one.customers_count for one in slopes)
+        return AttainableShare(
+            share, low_end, high_end, mean, low, high, len(slopes), customers, basis, why
         )
+
+    told = f"slope {mean:.3f} ({low:.3f} to {high:.3f}) over {len(slopes)} past dates"
+    if len(slopes) < FEWEST_ORIGINS:
+        told = f"{len(slopes)} past dates whose horizon has ended, {FEWEST_ORIGINS} are needed"
+    elif low > 0.0:
+        used, used_low, used_high = np.clip([mean, low, high], 0.0, 1.0).tolist()
+        return result(used, used_low, used_high, BASES[0], told)
+    else:
+        told += " is not above 0"
     if assumed_share > 0.0:
-        reason += f"; {assumed_share:g} is assumed in config.yml"
-    basis = BASES[1] if assumed_share > 0.0 else BASES[2]
-    same = assumed_share, assumed_share, assumed_share
-    return AttainableShare(*same, *measured, basis, reason)
+        told += f"; {assumed_share:g} is assumed in config.yml"
+        return result(assumed_share, assumed_share, assumed_share, BASES[1], told)
+    return result(0.0, 0.0, 0.0, BASES[2], told)

@@ -3,6 +3,7 @@
     'predicted_orders_mean', 'predicted_margin_mean', 'predicted_present_value_mean', 'purchase_probability',
     'interval_status',
 ] -%}
+{% set possible = ['benchmark_gap_amount', 'potential_revenue_mean', 'potential_basis'] -%}
 -- Left joins from the features, so that prospects and unpromoted dates keep their observed values.
 with ltv as (
     select
@@ -19,6 +20,18 @@ with ltv as (
         max(expected_order_value_mean) as expected_order_value_mean,
         max(model_version_id) as model_version_id
     from {{ ref('customer_ltv_current') }}
+    group by customer_id
+),
+potential as (
+    select
+        customer_id,
+        {% for horizon in var('horizons_days') %}
+        {%- for column in possible %}
+        max(case when horizon_days = {{ horizon }} then {{ column }} end) as {{ value_at_horizon(column, horizon) }},
+        {%- endfor %}
+        {%- endfor %}
+        max(differences) as differences_to_peers
+    from {{ ref('customer_potential_current') }}
     group by customer_id
 )
 select
@@ -70,7 +83,11 @@ select
     {%- for column in predicted %}
     ltv.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
+    {%- for column in possible %}
+    potential.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
+    {%- endfor %}
+    potential.differences_to_peers,
     ltv.value_rank,
     ltv.value_tier,
     ltv.alive_probability,
@@ -81,6 +98,7 @@ from {{ ref('fct_customer_features') }} as features
 inner join {{ ref('current_as_of_date') }} as latest on features.as_of_date = latest.as_of_date
 inner join {{ ref('dim_customers') }} as customers on features.customer_id = customers.customer_id
 left join ltv on features.customer_id = ltv.customer_id
+left join potential on features.customer_id = potential.customer_id
 left join {{ ref('customer_lifecycle_current') }} as lifecycle on features.customer_id = lifecycle.customer_id
 left join {{ ref('customer_microsegments_current') }} as segments on features.customer_id = segments.customer_id
 left join {{ source('predictions', 'microsegments') }} as names
