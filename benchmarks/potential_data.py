@@ -136,7 +136,10 @@ def fitted(frame: pd.DataFrame, horizons: tuple[int, ...], random_state: int) ->
 def forecast(
     frame: pd.DataFrame, model: LifetimeValue, day: dt.date, stage_horizon: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The frame with its stage, and the forecasts by customer and horizon."""
+    """The frame with its stage, and the forecasts by customer and horizon.
+
+    Stages look at the horizon of the study; churned and star lines are those of `LifecycleRules`.
+    """
     value = model.predict(frame, day)
     one = value.loc[
         value["horizon_days"] == stage_horizon,
@@ -154,7 +157,8 @@ def never_released(shop: Shop, random_state: int) -> Shop:
     is_free = (days["day"] >= pd.to_datetime(days["released_on"])).to_numpy()
     chance = np.random.default_rng(random_state).random(len(days))
     capped = np.minimum(days["net_eur_amount"], days["basket_amount"].astype(float))
-    kept = ~is_free | (chance < days["kept_occasions"].astype(float))
+    is_first = days["day"] == days.groupby("person_id")["day"].transform("min")
+    kept = ~is_free | is_first | (chance < days["kept_occasions"].astype(float))
     changed = shop.days.assign(net_eur_amount=np.where(is_free, capped, days["net_eur_amount"]))
     return replace(shop, days=changed[kept.to_numpy()].reset_index(drop=True))
 

@@ -15,7 +15,7 @@ import pandas as pd
 from models_py.frames import require_columns, require_complete, to_float
 from models_py.segmentation.scaling import fit_scales, scaled_values
 
-_BLOCK = 256  # customers compared with a reference at a time: 256 x 2,000 doubles are 4 MB
+_BLOCK = 48  # customers held against a reference at a time: 48 x 2,000 doubles stay in cache
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,18 @@ def _nearest(points: np.ndarray, block: np.ndarray, chosen: np.ndarray, peers: i
     """
     # Summed feature by feature: a matrix product may end in other last bits for another block.
     squared = np.zeros((len(block), len(chosen)))
-    for column in range(points.shape[1]):
-        squared += (points[block, column][:, None] - points[chosen, column][None, :]) ** 2
+    apart = np.empty_like(squared)
+    for own, theirs in zip(points[block].T, points[chosen].T, strict=True):
+        np.subtract(own[:, None], theirs[None, :], out=apart)
+        np.multiply(apart, apart, out=apart)
+        np.add(squared, apart, out=squared)
     squared[block[:, None] == chosen[None, :]] = np.inf
     wanted = min(peers, len(chosen) - 1)
     # Doubles above zero order as their bits do; the low ones give way to the place in the sample.
     width = len(chosen).bit_length()
-    order = (squared.view(np.int64) >> width << width) | np.arange(len(chosen))
+    order = squared.view(np.int64)
+    np.bitwise_and(order, -1 << width, out=order)
+    np.bitwise_or(order, np.arange(len(chosen)), out=order)
     nearest = np.argpartition(order, wanted - 1, axis=1)[:, :wanted]
     return np.asarray(chosen[np.sort(nearest, axis=1)])
 

@@ -69,12 +69,13 @@ class AttainableShare:
 def origin_slope(past: pd.DataFrame) -> OriginSlope | None:
     """Regress what a forecast missed on the gap, among the customers of one past date.
 
-    realised - predicted = a + b predicted + share x gap + error, gap = max(0, benchmark -
-    predicted), by least squares with weights 1 / benchmark and the heteroscedasticity-robust
-    (HC1) standard error. `predicted` stands on the right as well, because gap falls with it:
-    without it a forecast that is too flat or too steep, or a month that was better than another
-    for all, would look like realised gaps. What is left to the gap is what customers below their
-    peers gain and customers above them do not lose.
+    realised - predicted = a + b predicted + c sqrt(predicted) + share x gap + error, gap = max(0,
+    benchmark - predicted), by least squares with weights 1 / benchmark and the
+    heteroscedasticity-robust (HC1) standard error. `predicted` and its root stand on the right as
+    well, because gap falls with it: without them a forecast that is too flat, too steep or bent, or
+    a month that was better than another for all, looks like realised gaps (on a simulated shop
+    without any, +0.03 with `predicted` alone, 0.00 with both). What is left to the gap is what
+    customers gain whose peers are worth more, beside customers of the same forecast.
 
     Parameters
     ----------
@@ -98,7 +99,8 @@ def origin_slope(past: pd.DataFrame) -> OriginSlope | None:
     # The variance of revenue grows with its mean; customers of next to no value weigh no more than
     # the fifth part that comes above them.
     weight = 1.0 / np.maximum(benchmark, max(float(np.quantile(benchmark, 0.2)), 1e-9))
-    design = np.column_stack([np.ones(len(gap)), predicted, gap])
+    root = np.sqrt(np.maximum(predicted, 0.0))
+    design = np.column_stack([np.ones(len(gap)), predicted, root, gap])
     weighted = design * weight[:, None]
     normal = weighted.T @ design
     if np.linalg.cond(normal / np.sqrt(np.outer(normal.diagonal(), normal.diagonal()))) > 1e10:
@@ -109,8 +111,8 @@ def origin_slope(past: pd.DataFrame) -> OriginSlope | None:
     bread = np.linalg.inv(normal)
     meat = (weighted * residual[:, None]).T @ (weighted * residual[:, None])
     size = len(gap)
-    variance = (bread @ meat @ bread)[2, 2] * size / (size - 3)
-    return OriginSlope(float(slopes[2]), float(np.sqrt(max(variance, 0.0))), size)
+    variance = (bread @ meat @ bread)[-1, -1] * size / (size - design.shape[1])
+    return OriginSlope(float(slopes[-1]), float(np.sqrt(max(variance, 0.0))), size)
 
 
 def combine(slopes: Iterable[OriginSlope]) -> tuple[float, float, float]:

@@ -36,7 +36,7 @@ class Ceiling:
     share: float = 0.0
     kept_occasions: float = 0.8
     basket_amount: float = 12.0
-    release_days: int = 400
+    release_days: int = 500
 
     def __post_init__(self) -> None:
         for name in ("share", "kept_occasions"):
