@@ -158,12 +158,16 @@ def simulate(
     customers: Annotated[int, typer.Option(min=100)] = 20_000,
     seed: int = 7,
     truth: Annotated[Path | None, typer.Option(help="Folder for the known truth.")] = None,
+    ceiling: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of customers held below what they would spend."),
+    ] = 0.0,
 ) -> None:
     """Write the invented shop chain as files: `clientela simulate ./shop --customers 5000`."""
-    from models_py.simulate import write_retailer
+    from models_py.simulate import Ceiling, write_retailer
 
     truth = truth or folder.with_name(f"{folder.name}_truth")
-    write_retailer(folder, truth, customers, seed)
+    write_retailer(folder, truth, customers, seed, ceiling=Ceiling(ceiling))
     print(f"Files named after the shapes are in {folder}, the truth is in {truth}.")
 
 

@@ -34,6 +34,7 @@ from dagster_project.settings import (
     SliceSettings,
     ValueSettings,
 )
+from dagster_project.settings_potential import PotentialSettings
 from dagster_project.settings_segments import DeclaredSegmentSettings, LifecycleSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]
@@ -59,6 +60,7 @@ class Config(Settings):
     lifecycle: LifecycleSettings = LifecycleSettings()
     segmentation: SegmentationSettings
     segments: DeclaredSegmentSettings = DeclaredSegmentSettings()
+    potential: PotentialSettings = PotentialSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")

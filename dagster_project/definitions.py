@@ -12,6 +12,7 @@ from dagster_project.assets.identity import customers_map, phone_numbers
 from dagster_project.assets.lifetime_value import LIFETIME_VALUE_ASSETS
 from dagster_project.assets.lifetime_value_totals import ltv_totals
 from dagster_project.assets.migrations import segment_migrations
+from dagster_project.assets.potential import potential
 from dagster_project.assets.publish import promotion, published_copy
 from dagster_project.assets.quality import QUALITY_ASSETS
 from dagster_project.assets.raw import raw_tables
@@ -36,6 +37,7 @@ defs = dg.Definitions(
         customer_segments,
         ltv_totals,
         segment_migrations,
+        potential,
         promotion,
         published_copy,
     ],

@@ -75,6 +75,11 @@ GATES = {
                     where as_of_date = {day}) as standing
                 group by all) as sizes using (period, level, key)
             where ended.size is distinct from sizes.size)""",
+    "potential_not_below_predicted": """
+        select count(*) from predictions.customer_potential where as_of_date = {day} and (
+            potential_revenue_mean >= predicted_revenue_mean
+            and (benchmark_amount is null) = (benchmark_gap_amount is null)
+            and coalesce(benchmark_gap_amount, 0) >= 0) is not true""",
 }
 PREDICTIONS = [table.key for table in RESULT_TABLES.values() if table.schema == "predictions"]
 OBSERVED_CHECK = "observed_revenue_equals_ledger"
@@ -123,6 +128,7 @@ def promotion(
                 "predictions.customer_segment_memberships",
                 "predictions.portfolio_ltv",
                 "predictions.segment_migrations",
+                "predictions.customer_potential",
             )
         ]
         gates = [GATES, exact_sql(day), totals_sql(day)]

@@ -40,6 +40,11 @@ from dagster_project.result_tables.models import (
     PROMOTED_DATES,
     TABLE_LINEAGE,
 )
+from dagster_project.result_tables.potential import (
+    CUSTOMER_POTENTIAL,
+    MICROSEGMENT_POTENTIAL,
+    POTENTIAL_SHARES,
+)
 from dagster_project.result_tables.quality import (
     LEDGER_CHANGES,
     LEDGER_EVENTS,
@@ -73,6 +78,7 @@ __all__ = [
     "CUSTOMER_LIFECYCLE",
     "CUSTOMER_LTV",
     "CUSTOMER_MICROSEGMENTS",
+    "CUSTOMER_POTENTIAL",
     "CUSTOMER_SEGMENT_MEMBERSHIPS",
     "KPI_RECONCILIATION",
     "LEDGER_CHANGES",
@@ -83,6 +89,7 @@ __all__ = [
     "MICROSEGMENTS",
     "MICROSEGMENT_LINEAGE",
     "MICROSEGMENT_LTV",
+    "MICROSEGMENT_POTENTIAL",
     "MICROSEGMENT_PROFILES",
     "MODEL_DRIFT",
     "MODEL_PARAMETERS",
@@ -92,6 +99,7 @@ __all__ = [
     "PHONE_NUMBERS",
     "PIPELINE_RUNS",
     "PORTFOLIO_LTV",
+    "POTENTIAL_SHARES",
     "PROMOTED_DATES",
     "RECORD_LINKS",
     "RESULT_TABLES",
@@ -139,6 +147,9 @@ RESULT_TABLES: dict[str, ResultTable] = {
         SEGMENT_MIGRATION_FORECASTS,
         SEGMENT_DEFINITIONS,
         CUSTOMER_SEGMENT_MEMBERSHIPS,
+        CUSTOMER_POTENTIAL,
+        MICROSEGMENT_POTENTIAL,
+        POTENTIAL_SHARES,
         MODEL_VERSIONS,
         MODEL_PARAMETERS,
         MODEL_DRIFT,

@@ -1,6 +1,6 @@
 {#- One customer on one date: features, attributes, stage, micro-segment and value at every horizon side by
     side. `slices` names the relations that hold predictions: all dates for customer_360_by_date, over which
-    declared segments are evaluated, or the promoted one for customer_360. Left joins from the features, so that
+    declared segments are evaluated, or the promoted one for customer_360, which has potential value too. Left joins from the features, so that
     prospects and unpromoted dates keep their observed values. The columns are those of
     dagster_project/declared_segments/columns.py. #}
 {% macro customer_row(slices, latest=none) %}
@@ -9,6 +9,7 @@
     'predicted_orders_mean', 'predicted_margin_mean', 'predicted_present_value_mean', 'purchase_probability',
     'interval_status',
 ] %}
+{%- set possible = ['benchmark_gap_amount', 'potential_revenue_mean', 'potential_basis'] %}
 {%- set other_features = [
     'repeat_purchase_days_count', 'purchase_days_90d_count', 'purchase_days_365d_count', 'active_span_days',
     'median_gap_days', 'days_between_last_two_purchases', 'first_purchase_amount', 'repeat_purchase_amount',
@@ -48,6 +49,21 @@ with ltv as (
     from {{ slices.ltv }}
     group by customer_id, as_of_date
 )
+{%- if slices.potential %},
+potential as (
+    select
+        customer_id,
+        as_of_date,
+        {% for horizon in var('horizons_days') %}
+        {%- for column in possible %}
+        max(case when horizon_days = {{ horizon }} then {{ column }} end) as {{ value_at_horizon(column, horizon) }},
+        {%- endfor %}
+        {%- endfor %}
+        max(differences) as differences_to_peers
+    from {{ slices.potential }}
+    group by customer_id, as_of_date
+)
+{%- endif %}
 select
     features.customer_id,
     features.as_of_date,
@@ -102,7 +118,15 @@ select
     {%- for column in predicted %}
     ltv.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
+    {%- if slices.potential %}
+    {%- for column in possible %}
+    potential.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
+    {%- endif %}
+    {%- endfor %}
+    {%- if slices.potential %}
+    potential.differences_to_peers,
+    {%- endif %}
     ltv.value_rank,
     ltv.value_tier,
     ltv.alive_probability,
@@ -115,6 +139,10 @@ inner join {{ latest }} as latest on features.as_of_date = latest.as_of_date
 {%- endif %}
 inner join {{ ref('dim_customers') }} as customers on features.customer_id = customers.customer_id
 left join ltv on features.customer_id = ltv.customer_id and features.as_of_date = ltv.as_of_date
+{%- if slices.potential %}
+left join potential
+    on features.customer_id = potential.customer_id and features.as_of_date = potential.as_of_date
+{%- endif %}
 left join {{ slices.lifecycle }} as lifecycle
     on features.customer_id = lifecycle.customer_id and features.as_of_date = lifecycle.as_of_date
 left join {{ slices.segments }} as segments

@@ -5,10 +5,16 @@ Fitting, reading and judging stay out: the pipeline never sees what is true here
 """
 
 from models_py.simulate.plain import PlainParameters, PlainTruth, simulate_purchases
-from models_py.simulate.retailer import RetailerSimulation, simulate_retailer, write_retailer
+from models_py.simulate.retailer import (
+    Ceiling,
+    RetailerSimulation,
+    simulate_retailer,
+    write_retailer,
+)
 from models_py.simulate.seasonal import simulate_seasonal
 
 __all__ = [
+    "Ceiling",
     "PlainParameters",
     "PlainTruth",
     "RetailerSimulation",

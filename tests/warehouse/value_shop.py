@@ -132,7 +132,11 @@ def write_slice(warehouse, orders, day, gone=()):
         "insert into predictions.microsegments (microsegment_key, as_of_date, stage) "
         "select distinct microsegment_key, as_of_date, stage from segments"
     )
-    for step in ("dbt_features", "predictions.customer_microsegments"):
+    for step in (
+        "dbt_features",
+        "predictions.customer_microsegments",
+        "predictions.customer_potential",
+    ):
         connection.execute(
             "insert into models.table_lineage (table_name, as_of_date, input_fingerprint) "
             "values (?, ?, ?)",

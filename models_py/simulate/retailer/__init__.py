@@ -5,6 +5,7 @@ The models' own assumptions live in ``models_py.simulate.plain``; the pipeline s
 """
 
 from models_py.simulate.retailer.build import RetailerSimulation, simulate_retailer
+from models_py.simulate.retailer.ceilings import Ceiling
 from models_py.simulate.retailer.write import write_retailer
 
-__all__ = ["RetailerSimulation", "simulate_retailer", "write_retailer"]
+__all__ = ["Ceiling", "RetailerSimulation", "simulate_retailer", "write_retailer"]

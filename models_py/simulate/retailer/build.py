@@ -13,6 +13,7 @@ import pandas as pd
 from models_py.simulate.retailer import (
     actions,
     baskets,
+    ceilings,
     defects,
     orders,
     permissions,
@@ -21,15 +22,17 @@ from models_py.simulate.retailer import (
     text,
     traffic,
 )
+from models_py.simulate.retailer.ceilings import Ceiling
 from models_py.simulate.retailer.clock import build_clock
 from models_py.simulate.retailer.people import draw_people
 from models_py.simulate.retailer.purchases import draw_purchases
 from models_py.simulate.retailer.records import plan_records
-from models_py.simulate.retailer.truth import build_truth
+from models_py.simulate.retailer.truth import build_truth, ceilings_truth
 
 _STAGES = """
 clock people records purchases actions reference orders items refunds contacts record_fields
 identifiers devices web_events web_rows messages consents visits erasures order_rows defects
+ceilings
 """
 
 
@@ -42,7 +45,8 @@ class RetailerSimulation:
     sources : dict of DataFrame
         By shape; every value is text, NULL when missing, rows in order of landing.
     truth : dict of DataFrame
-        persons, person_records, orders, action_effects, action_exposures, planted_defects.
+        persons, person_records, orders, action_effects, action_exposures, planted_defects; with a
+        planted ceiling also ceilings.
     """
 
     sources: dict[str, pd.DataFrame]
@@ -50,7 +54,11 @@ class RetailerSimulation:
 
 
 def simulate_retailer(
-    customers: int, random_state: int, *, end_date: date = date(2025, 12, 31)
+    customers: int,
+    random_state: int,
+    *,
+    end_date: date = date(2025, 12, 31),
+    ceiling: Ceiling | None = None,
 ) -> RetailerSimulation:
     """Simulate a shop chain with a web shop, two and a half years up to `end_date`.
 
@@ -67,6 +75,9 @@ def simulate_retailer(
         The same number gives the same tables, row by row.
     end_date : date
         Last day of data in the shop's time zone (Europe/Madrid).
+    ceiling : Ceiling, optional
+        Persons held below what they would spend; without one nobody is, and the tables are those
+        of the same number without this option.
 
     Returns
     -------
@@ -87,10 +98,14 @@ def simulate_retailer(
     people = draw_people(customers, clock, rng["people"])
     book = plan_records(people, clock, rng["records"])
     organic, left_day = draw_purchases(people, clock, rng["purchases"])
+    held = None
+    if ceiling is not None and ceiling.share > 0:
+        held = ceilings.draw_held(people, clock, ceiling, rng["ceilings"])
+        organic = ceilings.keep_occasions(organic, held, rng["ceilings"])
     acted = actions.run_actions(people, organic, left_day, book, clock, rng["actions"])
     catalogue = reference.draw_catalogue(rng["reference"])
     rates = reference.draw_pound_rates(clock, rng["reference"])
-    sales = orders.draw_orders(people, acted.events, book, rates, clock, rng["orders"])
+    sales = orders.draw_orders(people, acted.events, book, rates, clock, rng["orders"], held)
     refunds = baskets.draw_refunds(sales, clock, rng["refunds"])
     contacts = record_fields.draw_contacts(people, book.records, rng["contacts"])
     devices = traffic.draw_devices(people, rng["devices"])
@@ -153,5 +168,7 @@ def simulate_retailer(
             sources[shape], counts = defects.plant(shape, sources[shape], rows, rng["defects"])
             planted += counts
     truth = build_truth(people, left_day, clock, book, contacts, sales, devices, web, acted)
+    if held is not None:
+        truth["ceilings"] = ceilings_truth(people, held, clock)
     truth["planted_defects"] = pd.DataFrame(planted, columns=["shape", "defect", "rows"])
     return RetailerSimulation(sources, truth)

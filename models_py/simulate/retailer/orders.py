@@ -9,6 +9,7 @@ import pandas as pd
 
 from models_py.simulate.retailer import text
 from models_py.simulate.retailer.actions import action_id
+from models_py.simulate.retailer.ceilings import Held
 from models_py.simulate.retailer.clock import Clock
 from models_py.simulate.retailer.record_fields import Contacts, vary_case
 from models_py.simulate.retailer.records import LOYALTY, SYSTEMS, WEBSHOP, RecordBook
@@ -34,11 +35,12 @@ def draw_orders(
     pound_rates: np.ndarray,
     clock: Clock,
     rng: np.random.Generator,
+    held: Held | None = None,
 ) -> pd.DataFrame:
     """Turn purchases into orders, in order of time.
 
     Spend in EUR is gamma with the person's rate; the first order is scaled by its factor. Britons
-    pay in GBP at the day's rate.
+    pay in GBP at the day's rate. Baskets of who is `held` are capped.
 
     Returns
     -------
@@ -73,6 +75,9 @@ def draw_orders(
     net = rng.gamma(of["spend_shape"], 1 / of["spend_rate"])
     is_first = ~orders.duplicated("person").to_numpy()
     net = net * np.where(is_first, of["first_order_factor"], 1.0)
+    if held is not None:
+        capped = held.is_capped(person, orders["day"].to_numpy())
+        net = np.where(capped, np.minimum(net, held.ceiling.basket_amount), net)
     is_gbp = (of["place"].to_numpy() == _places("GB")[:, None]).any(axis=0)
     rate = np.where(is_gbp, pound_rates[orders["day"]], 1.0)
     share = rng.choice([0.1, 0.15, 0.2, 0.3], count)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from models_py.simulate.retailer import text
 from models_py.simulate.retailer.actions import ARMS, ActionResults, action_id
+from models_py.simulate.retailer.ceilings import Held
 from models_py.simulate.retailer.clock import Clock
 from models_py.simulate.retailer.orders import order_keys
 from models_py.simulate.retailer.record_fields import Contacts
@@ -107,6 +108,33 @@ def build_truth(
         ],
         "action_exposures": exposure_truth,
     }  # fmt: skip
+
+
+def ceilings_truth(people: pd.DataFrame, held: Held, clock: Clock) -> pd.DataFrame:
+    """Persons who are held, and what a week of theirs is worth elsewhere.
+
+    Returns
+    -------
+    DataFrame, one row per held person who buys
+        person_id, released_on (first day without the ceiling; may lie after the data),
+        kept_occasions, basket_amount (of the ceiling), unrealised_weekly_amount (EUR that an
+        average week spends elsewhere while held, as long as the person is one of the shop's at
+        all: true rate x true basket x share that the ceiling keeps away).
+    """
+    rows = np.flatnonzero(held.is_held & ~people["is_prospect"].to_numpy())
+    of = people.iloc[rows]
+    weekly = (of["rate"] * of["spend_shape"] / of["spend_rate"]).to_numpy()
+    away = held.ceiling.unrealised_share(of["spend_shape"].to_numpy(), of["spend_rate"].to_numpy())
+    released = clock.start_day + held.release_day[rows]
+    return pd.DataFrame(
+        {
+            "person_id": text.join("p", text.whole(of["person"].to_numpy(), 7)).to_pandas(),
+            "released_on": text.days(released.astype(int)).to_pandas(),
+            "kept_occasions": held.ceiling.kept_occasions,
+            "basket_amount": held.ceiling.basket_amount,
+            "unrealised_weekly_amount": weekly * away,
+        }
+    )
 
 
 def _person_records(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models_py.simulate.retailer.build import simulate_retailer
+from models_py.simulate.retailer.ceilings import Ceiling
 
 # Small tables that a shop would export from a spreadsheet.
 CSV_SHAPES = ("regions", "erasure_requests", "exchange_rates")
@@ -24,6 +25,7 @@ def write_retailer(
     seed: int,
     *,
     end_date: date = date(2025, 12, 31),
+    ceiling: Ceiling | None = None,
 ) -> dict[str, int]:
     """Simulate and write one file per shape, and the truth apart from them.
 
@@ -35,7 +37,7 @@ def write_retailer(
         Gets `<shape>.parquet`, or `<shape>.csv` for `CSV_SHAPES`; made when missing.
     truth_folder : Path
         Gets `<table>.parquet`; must not lie in `folder`, which the pipeline reads.
-    customers, seed, end_date
+    customers, seed, end_date, ceiling
         As for `simulate_retailer`.
 
     Returns
@@ -53,7 +55,7 @@ def write_retailer(
         raise ValueError(
             f"truth folder {truth_folder} lies in the source folder {folder}: choose one outside it"
         )
-    simulation = simulate_retailer(customers, seed, end_date=end_date)
+    simulation = simulate_retailer(customers, seed, end_date=end_date, ceiling=ceiling)
     folder.mkdir(parents=True, exist_ok=True)
     truth_folder.mkdir(parents=True, exist_ok=True)
     for shape, frame in simulation.sources.items():
