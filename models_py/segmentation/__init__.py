@@ -7,10 +7,14 @@ Migration between dates is SQL over finished slices, and lifetime value is an in
 
 from models_py.segmentation.lifecycle import STAGES, LifecycleRules, assign_stages, fit_star_value
 from models_py.segmentation.microsegments import DEFAULT_LAYERS, Microsegmentation
+from models_py.segmentation.specs import ALGORITHMS, TRANSFORMS, LayerSpec
 
 __all__ = [
+    "ALGORITHMS",
     "DEFAULT_LAYERS",
     "STAGES",
+    "TRANSFORMS",
+    "LayerSpec",
     "LifecycleRules",
     "Microsegmentation",
     "assign_stages",
