@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models_py.segmentation.clusterers import Clusters, fit_clusters, kmeans
+from models_py.segmentation.clusterers import Clusters, fit_clusters
+from models_py.segmentation.lloyd import many_kmeans
 
 MAX_MISSES = 15
 """Bootstraps after which a hopeless number of clusters is given up."""
@@ -45,31 +46,51 @@ class Candidate:
 def worst_jaccard(
     sample: np.ndarray, candidate: Candidate, search: StructureSearch, margin: float
 ) -> float:
-    """Mean Jaccard of each cluster with its best match over bootstraps, minimum over clusters."""
-    n, k = len(sample), candidate.clusters.count
+    """Mean Jaccard of each cluster with its best match over bootstraps, minimum over clusters.
+
+    After 15 bootstraps a grouping that is 0.15 below `stability_floor` plus `margin` is given up.
+    """
     hopeless = search.stability_floor + margin - 0.15
-    scores = np.empty((search.n_bootstraps, k))  # (bootstrap, cluster)
-    for draw in range(search.n_bootstraps):
-        rng = np.random.default_rng([search.random_state, k, draw])
-        drawn = rng.integers(0, n, n)
-        seed = int(rng.integers(2**31))
-        rows, weights = np.unique(drawn, return_counts=True)
-        if candidate.algorithm == "kmeans":
-            centres, _ = kmeans(sample[rows], k, seed, 3, weights.astype(float))
-            again = Clusters("kmeans", centres, np.arange(k))
-        else:
-            # Copies of a point would look like a dense core to HDBSCAN: each row enters once.
-            taken = rows if candidate.algorithm == "hdbscan" else drawn
-            refit = fit_clusters(sample[taken], candidate.algorithm, candidate.size, seed)
-            if refit is None:
-                scores[draw] = 0.0
-                continue
-            again = refit
-        labels = again.labels(sample[rows])
-        scores[draw] = jaccard_matrix(candidate.labels[rows], labels, k, again.count).max(axis=1)
-        if draw + 1 == MAX_MISSES and scores[:MAX_MISSES].mean(axis=0).min() < hopeless:
-            return float(scores[:MAX_MISSES].mean(axis=0).min())
+    early = min(MAX_MISSES, search.n_bootstraps)
+    scores = _bootstrap_jaccards(sample, candidate, search, 0, early)
+    if scores.mean(axis=0).min() >= hopeless and early < search.n_bootstraps:
+        later = _bootstrap_jaccards(sample, candidate, search, early, search.n_bootstraps)
+        scores = np.concatenate([scores, later])
     return float(scores.mean(axis=0).min())
+
+
+def _bootstrap_jaccards(
+    sample: np.ndarray, candidate: Candidate, search: StructureSearch, first: int, last: int
+) -> np.ndarray:
+    """Jaccard of each cluster with its best match, shape (bootstrap, cluster)."""
+    n, k = len(sample), candidate.clusters.count
+    rng = np.random.default_rng([search.random_state, k, first])
+    draws = [np.sort(rng.integers(0, n, n)) for _ in range(first, last)]
+    counts = np.array([np.bincount(drawn, minlength=n) for drawn in draws], dtype=float)
+    refits: list[Clusters | None]
+    if candidate.algorithm == "kmeans":
+        every = many_kmeans(sample, k, counts, 3, rng)
+        refits = [Clusters("kmeans", centres, np.arange(k)) for centres in every]
+    else:
+        # Copies of a point would look like a dense core to HDBSCAN: each row enters once.
+        once = candidate.algorithm == "hdbscan"
+        refits = [
+            fit_clusters(
+                sample[np.unique(drawn) if once else drawn],
+                candidate.algorithm,
+                candidate.size,
+                int(rng.integers(2**31)),
+            )
+            for drawn in draws
+        ]
+    scores = np.zeros((len(draws), k))
+    for number, refit in enumerate(refits):
+        if refit is not None:
+            rows = np.flatnonzero(counts[number])
+            found = refit.labels(sample[rows])
+            shared = jaccard_matrix(candidate.labels[rows], found, k, refit.count)
+            scores[number] = shared.max(axis=1)
+    return scores
 
 
 def beats_clouds(
@@ -83,8 +104,9 @@ def beats_clouds(
     """Whether the silhouette is above that of every cloud, or above their mean."""
     k, total = candidate.clusters.count, 0.0
     for draw in range(REFERENCE_DRAWS):
-        cloud = _cloud(sample, discrete, np.random.default_rng([search.random_state, k, draw, 7]))
-        centres, _ = kmeans(cloud, k, draw, 3)
+        rng = np.random.default_rng([search.random_state, k, draw, 7])
+        cloud = _cloud(sample, discrete, rng)
+        centres = many_kmeans(cloud, k, np.ones((1, len(cloud))), 3, rng)[0]
         labels = Clusters("kmeans", centres, np.arange(k)).labels(cloud)
         score = silhouette(distances(cloud), labels, k)
         if every and score >= candidate.silhouette:

@@ -19,6 +19,7 @@ from models_py.segmentation.cells import (
     Cell,
     Pattern,
     microsegments_of,
+    pattern_layers,
     pattern_text,
     patterns_of,
     publish_cells,
@@ -45,12 +46,14 @@ class Microsegmentation:
 
     Customers of a stage are taken to come from a few groups per layer on the fitted scale, or from
     one group. The micro-segment of a customer is the stage and the pattern of clusters over the
-    layers that have more than one; a cell that was under the floor at the fit falls back by
-    dropping the least informative layer (lowest silhouette), at last to the stage.
+    layers that have more than one and whose cells hold the floor (`cells.pattern_layers`); a cell
+    that was under the floor at the fit falls back by dropping the layer declared last, at last to
+    the stage.
 
     Parameters
     ----------
     layers : mapping of layer name to LayerSpec or feature columns
+        In the order of their worth to the business: the last is dropped first.
     max_clusters : int
         Most clusters tried per stage and layer.
     stability_floor : float
@@ -68,7 +71,7 @@ class Microsegmentation:
     ----------
     models_ : dict of (stage, layer) to LayerModel
     cells_ : dict of microsegment_key to Cell
-    orders_ : dict of stage to positions of the layers in its pattern, least informative first
+    orders_ : dict of stage to positions of the layers in its pattern, first to be dropped first
     retention_ : DataFrame
         stage, layer, key_retention_share, low_margin_share: see `alignment.retention`.
     lineage_ : DataFrame
@@ -161,7 +164,7 @@ class Microsegmentation:
         cells = previous.microsegments(old), self.microsegments(new)
         joint = alignment.joint_lineage(*cells, previous.cells_, self.cells_)
         self.lineage_ = pd.concat([lineage, joint], ignore_index=True)
-        used = {s: [list(self.layers)[p] for p in order] for s, order in self.orders_.items()}
+        used = {stage: self.pattern_layers(stage) for stage in self.orders_}
         self.retention_ = alignment.retention(old, new, *cells, used)
         return self
 
@@ -250,8 +253,17 @@ class Microsegmentation:
         """
         cells = None if assignments is None else self.microsegments(assignments)
         return profiles.quality(
-            self.models_, self.cells_, self.orders_, self.retention_, assignments, cells
+            self.models_,
+            self.cells_,
+            {stage: self.pattern_layers(stage) for stage in self.orders_},
+            self.retention_,
+            assignments,
+            cells,
         )
+
+    def pattern_layers(self, stage: str) -> tuple[str, ...]:
+        """Names of the layers in the pattern of a stage, first to be dropped first."""
+        return tuple(list(self.layers)[place] for place in self.orders_.get(stage, ()))
 
     def features(self) -> pd.DataFrame:
         """One row per stage, layer and feature: how it was treated, and how much was missing."""
@@ -284,24 +296,24 @@ class Microsegmentation:
     ) -> None:
         """Fix the layers of each stage's pattern, and the cells; those of `previous` stand."""
         names = list(self.layers)
-        stages = sorted({stage for stage, _ in self.models_} | set(frame["stage"].astype(str)))
+        stages = frame["stage"].astype(str).to_numpy()
+        keys = assigned["cluster_key"].to_numpy().reshape(-1, len(names))
         self.orders_: dict[str, tuple[int, ...]] = {}
-        for stage in stages:
-            worth = {
-                place: model.silhouette
-                for place, name in enumerate(names)
-                for model in [self.models_.get((stage, name))]
-                if model is not None and model.has_structure
-            }
-            order = tuple(sorted(worth, key=lambda place: (worth[place], -place)))
-            former = previous.orders_.get(stage, ()) if previous else ()
-            same = previous is not None and list(previous.layers) == names
-            self.orders_[stage] = former if same and set(former) == set(order) else order
+        for stage in np.unique(stages):
+            found = (self.models_.get((str(stage), name)) for name in names)
+            structured = [n for n, model in enumerate(found) if model and model.has_structure]
+            former = previous.pattern_layers(str(stage)) if previous else ()
+            self.orders_[str(stage)] = pattern_layers(
+                keys[stages == stage],
+                structured,
+                self.floor,
+                [names.index(name) for name in former if name in names],
+            )
         self.cells_: dict[str, Cell] = {}
         _, codes, patterns = patterns_of(assigned, names, self.orders_)
         sizes = np.bincount(codes, minlength=len(patterns))
         standing = frozenset(previous.cells_) if previous else frozenset()
-        for stage in sorted(set(frame["stage"].astype(str))):
+        for stage in self.orders_:
             counts: dict[Pattern, int] = {
                 pattern: int(size)
                 for (where, pattern), size in zip(patterns, sizes, strict=True)
@@ -315,8 +327,8 @@ class Microsegmentation:
                 stage, counts, possible, self.floor, self.orders_[stage], standing
             )
             self.cells_ |= {cell.key: cell for cell in published}
-        keys = self.microsegments(assigned)["microsegment_key"]
-        self.cells_ = profiles.describe_cells(frame, keys, self.cells_, self.models_)
+        segments = self.microsegments(assigned)["microsegment_key"]
+        self.cells_ = profiles.describe_cells(frame, segments, self.cells_, self.models_)
 
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         features = {name: "any" for spec in self.layers.values() for name in spec.candidates}

@@ -35,6 +35,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "weekend_order_share": ("weekdays", "weekends"),
 }
 NOTABLE_GAP = 0.25
+MAX_PHRASES = 5
 
 
 def microsegment_names(cells: Iterable[Cell], layers: Sequence[str]) -> dict[str, str]:
@@ -53,7 +54,7 @@ def microsegment_names(cells: Iterable[Cell], layers: Sequence[str]) -> dict[str
     for _ in range(max((len(words) for words in parts.values()), default=0)):
         names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
         for key in _repeated(names):
-            used[key] = min(used[key] + 1, len(parts[key]))
+            used[key] = min(used[key] + 1, len(parts[key]), MAX_PHRASES)
     names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
     for key in _repeated(names):
         names[key] = f"{names[key]} ({key.split('-', 1)[-1]})"

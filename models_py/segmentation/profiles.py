@@ -119,7 +119,7 @@ def describe_cells(
 def quality(
     models: Mapping[tuple[str, str], LayerModel],
     cells: Mapping[str, Cell],
-    orders: Mapping[str, Sequence[int]],
+    used: Mapping[str, Sequence[str]],
     retention: pd.DataFrame,
     assignments: pd.DataFrame | None = None,
     microsegments: pd.DataFrame | None = None,
@@ -128,24 +128,29 @@ def quality(
 
     Parameters
     ----------
-    models, cells, orders, retention
+    models, cells, retention
         Of the fit; see `Microsegmentation`.
+    used : mapping of stage to layers of its pattern
     assignments, microsegments : DataFrame, optional
         Clusters and micro-segments of a date; without them sizes are those of the fit.
 
     Returns
     -------
     DataFrame
-        stage, layer (``microsegment`` for the joint pattern), algorithm, customers_count,
+        stage, layer (``microsegment`` for the joint pattern), is_in_pattern, algorithm,
+        customers_count,
         coverage_share (of customers something is known of), clusters_count, smallest_count,
         worst_jaccard and silhouette (NaN for a single cluster; the least of the layers for the
         joint pattern), fallback_share (in a cell that dropped a layer; NaN for a layer),
         key_retention_share and low_margin_share (of the refit; NaN at a first fit), reason.
     """
-    rows = [_layer_row(model, assignments) for _, model in sorted(models.items())]
+    rows = [
+        _layer_row(model, layer in used.get(stage, ()), assignments)
+        for (stage, layer), model in sorted(models.items())
+    ]
     stages = sorted({stage for stage, _ in models} | {cell.stage for cell in cells.values()})
     for stage in stages:
-        own = [m for (s, _), m in models.items() if s == stage and m.has_structure]
+        own = [m for (s, layer), m in models.items() if s == stage and layer in used.get(s, ())]
         rows.append(_joint_row(stage, own, cells, microsegments))
     table = pd.DataFrame(rows)
     kept = retention.astype({"key_retention_share": float, "low_margin_share": float})
@@ -166,7 +171,9 @@ def features(models: Mapping[tuple[str, str], LayerModel]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _layer_row(model: LayerModel, assignments: pd.DataFrame | None) -> dict[str, object]:
+def _layer_row(
+    model: LayerModel, is_in_pattern: bool, assignments: pd.DataFrame | None
+) -> dict[str, object]:
     count, covered, smallest = model.customers_count, model.covered_count, float("nan")
     if assignments is not None:
         mine = (assignments["stage"] == model.stage) & (assignments["layer"] == model.layer)
@@ -177,6 +184,7 @@ def _layer_row(model: LayerModel, assignments: pd.DataFrame | None) -> dict[str,
     return {
         "stage": model.stage,
         "layer": model.layer,
+        "is_in_pattern": is_in_pattern,
         "algorithm": model.clusters.algorithm if model.has_structure else None,
         "customers_count": count,
         "coverage_share": covered / count if count else 0.0,
@@ -204,10 +212,11 @@ def _joint_row(
     count = sum(sizes.values())
     fallen = sum(sizes[cell.key] for cell in own if cell.fallback_level > 0)
     filled = [size for size in sizes.values() if size > 0]
-    words = f"{len(layers)} layers with structure" if len(layers) != 1 else "1 layer with structure"
+    names = ", ".join(layer.layer for layer in layers)
     return {
         "stage": stage,
         "layer": JOINT,
+        "is_in_pattern": True,
         "algorithm": None,
         "customers_count": count,
         "coverage_share": 1.0,
@@ -216,7 +225,7 @@ def _joint_row(
         "worst_jaccard": min((layer.worst_jaccard for layer in layers), default=float("nan")),
         "silhouette": min((layer.silhouette for layer in layers), default=float("nan")),
         "fallback_share": fallen / count if count else 0.0,
-        "reason": words if layers else "no layer of the stage has structure",
+        "reason": f"pattern of {names}" if layers else "no layer in the pattern",
     }
 
 
