@@ -30,11 +30,11 @@ from dagster_project.settings import (
     OwnDataSettings,
     QualitySettings,
     ScheduleSettings,
-    SegmentationSettings,
     Settings,
     SliceSettings,
     ValueSettings,
 )
+from dagster_project.settings_segmentation import SegmentationSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]
 

@@ -1,7 +1,7 @@
 """Micro-segments as cells: the pattern of clusters over the layers of a stage, with a floor.
 
-Add here how patterns become keys, which cells are published, and where a small one falls back to.
-Clusters of a single layer live in `layers`, and what a cell is called in `naming`.
+Add here how patterns become keys, and where a customer of a small cell falls back to.
+Which layers make the pattern and which cells are published is decided in `patterns`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-KEEP_SHARE = 0.6
-"""A cell that stands lives on while it holds this share of the floor."""
-JOIN_SHARE = 0.7
-"""A layer joins the pattern if this share of the stage is then in cells that hold the floor."""
-STAY_SHARE = 0.5
-"""A layer that was in the pattern at the fit before stays while this share is."""
 OUT = ""
 """Part of a pattern where the layer is not used in the stage."""
 
@@ -74,86 +68,6 @@ def reductions(pattern: Pattern, drop_order: Sequence[int]) -> Iterator[Pattern]
     for position in drop_order:
         reduced[position] = None
         yield tuple(reduced)
-
-
-def pattern_layers(
-    keys: np.ndarray, structured: Sequence[int], floor: int, former: Collection[int] = ()
-) -> tuple[int, ...]:
-    """Choose the layers that make the pattern of a stage, and the order in which they are dropped.
-
-    Layers with structure join in the order of config, which is that of their worth to the business,
-    each while most customers stay in cells that hold the floor: seven layers of three clusters
-    would be 2,187 cells. The silhouette is no measure of worth here: a layer of few categories,
-    such as gender, has a high one, and would outlive value and behaviour.
-
-    Parameters
-    ----------
-    keys : ndarray (customer, layer)
-        Cluster keys of the customers of the stage.
-    structured : sequence of int
-        Positions of the layers with structure.
-    floor : int
-    former : collection of int
-        Positions in the pattern of the fit before.
-
-    Returns
-    -------
-    tuple of int
-        Positions of the layers, the last one to join first.
-    """
-    codes = np.zeros(len(keys), dtype=np.int64)
-    chosen: list[int] = []
-    for position in structured:
-        _, own = np.unique(keys[:, position].astype(str), return_inverse=True)
-        _, joined = np.unique(codes * (own.max(initial=0) + 1) + own, return_inverse=True)
-        sizes = np.bincount(joined)
-        held = sizes[sizes >= floor].sum() / max(len(keys), 1)
-        if held >= (STAY_SHARE if position in former else JOIN_SHARE):
-            codes = joined
-            chosen.append(position)
-    return tuple(reversed(chosen))
-
-
-def publish_cells(
-    stage: str,
-    counts: Mapping[Pattern, int],
-    patterns_possible: int,
-    floor: int,
-    drop_order: Sequence[int],
-    standing: Collection[str] = (),
-) -> list[Cell]:
-    """Decide which cells of a stage are published, from its full patterns and their sizes.
-
-    Customers of a cell under the floor fall back together with those of other small cells that
-    agree in the layers left. A cell that stands (its key is in `standing`) lives on while it holds
-    60 % of the floor: without this, cells at the floor came and went with the sample. The whole
-    stage always stands, whatever its size, and so does a cell that is the whole stage.
-    """
-    stage_count = sum(counts.values())
-    waiting = dict(counts)
-    cells: list[Cell] = []
-    for level in range(len(drop_order) + 1):
-        reduced: dict[Pattern, int] = {}
-        origin: dict[Pattern, list[Pattern]] = {}
-        for pattern, count in waiting.items():
-            target = list(reductions(pattern, drop_order))[level]
-            reduced[target] = reduced.get(target, 0) + count
-            origin.setdefault(target, []).append(pattern)
-        for target, count in reduced.items():
-            key = microsegment_key(stage, target)
-            least = floor * KEEP_SHARE if key in standing else floor
-            if count >= least or count == stage_count or level == len(drop_order):
-                cells.append(Cell(key, stage, target, count))
-                for pattern in origin[target]:
-                    del waiting[pattern]
-    full = sum(cell.fallback_level == 0 for cell in cells)
-    if full < patterns_possible and all(any(cell.pattern) for cell in cells):
-        # Assignment may meet a pattern the fit never saw; it needs somewhere to go.
-        nothing: Pattern = tuple(
-            None if position in drop_order else OUT for position in range(len(cells[0].pattern))
-        )
-        cells.append(Cell(microsegment_key(stage, nothing), stage, nothing, 0))
-    return cells
 
 
 def resolve(

@@ -1,29 +1,18 @@
 """Micro-segmentation: clusters per stage and layer, and the pattern of them, with stable keys.
 
-Add here what fits and assigns all layers of all stages together.
-The parts live beside it: `specs`, `scaling`, `structure`, `layers`, `cells`, `naming`, `alignment`,
-`profiles` and `parameters`.
+Add here what fits and assigns all layers of all stages together. The parts live beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
 from models_py.segmentation import alignment, parameters, profiles
-from models_py.segmentation.cells import (
-    Cell,
-    Pattern,
-    microsegments_of,
-    pattern_layers,
-    pattern_text,
-    patterns_of,
-    publish_cells,
-)
+from models_py.segmentation.cells import Cell, microsegments_of, pattern_text
 from models_py.segmentation.gates import StructureSearch
 from models_py.segmentation.layers import (
     LayerModel,
@@ -32,6 +21,7 @@ from models_py.segmentation.layers import (
     require_layer_names,
 )
 from models_py.segmentation.naming import microsegment_names
+from models_py.segmentation.publishing import publish
 from models_py.segmentation.specs import LayerSpec, as_spec
 
 DEFAULT_LAYERS: dict[str, tuple[str, ...]] = {
@@ -53,7 +43,7 @@ class Microsegmentation:
     Parameters
     ----------
     layers : mapping of layer name to LayerSpec or feature columns
-        In the order of their worth to the business: the last is dropped first.
+        In the order of their worth: the last is dropped first.
     max_clusters : int
         Most clusters tried per stage and layer.
     stability_floor : float
@@ -144,10 +134,12 @@ class Microsegmentation:
             for layer, spec in self.layers.items()
             if spec.is_for(str(stage))
         }
+        self.orders_: dict[str, tuple[int, ...]] = {}
+        self.cells_: dict[str, Cell] = {}
         self.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         self.retention_ = pd.DataFrame(columns=alignment.RETENTION_COLUMNS)
         if previous is None:
-            self._publish(frame, self.predict(frame))
+            self.orders_, self.cells_ = publish(frame, self.predict(frame), self)
             return self
         own = {stage for stage, _ in self.models_}
         idle = {stage for stage, _ in before} - own if previous.layers == self.layers else set()
@@ -157,15 +149,14 @@ class Microsegmentation:
             before, self.models_, old, new, self.key_overlap
         )
         new["cluster_key"] = new["cluster_key"].replace(renamed)
-        self._publish(frame, new, previous)
+        self.orders_, self.cells_ = publish(frame, new, self, previous)
         for stage in idle:
             self.orders_[stage] = previous.orders_.get(stage, ())
             self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage == stage}
         cells = previous.microsegments(old), self.microsegments(new)
         joint = alignment.joint_lineage(*cells, previous.cells_, self.cells_)
         self.lineage_ = pd.concat([lineage, joint], ignore_index=True)
-        used = {stage: self.pattern_layers(stage) for stage in self.orders_}
-        self.retention_ = alignment.retention(old, new, *cells, used)
+        self.retention_ = alignment.retention(old, new, *cells, self._patterns())
         return self
 
     def predict(self, frame: pd.DataFrame, batch_size: int = 100_000) -> pd.DataFrame:
@@ -216,10 +207,7 @@ class Microsegmentation:
         return microsegments_of(assignments, list(self.layers), self.cells_, self.orders_)
 
     def profile(self, frame: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
-        """Describe micro-segments against their stage and the whole base; see `profiles.profile`.
-
-        `assignments` is the answer of `microsegments`.
-        """
+        """Describe the answer of `microsegments`; see `profiles.profile`."""
         scales = {
             scale.feature: scale
             for model in self.models_.values()
@@ -229,10 +217,7 @@ class Microsegmentation:
         return profiles.profile(self._checked(frame), assignments, scales)
 
     def catalogue(self) -> pd.DataFrame:
-        """List the micro-segments of the fit: key, stage, name, pattern, fallback_level, size.
-
-        customers_count is the size at the fit; 0 where only later customers can fall back to.
-        """
+        """List the micro-segments: key, stage, name, pattern, fallback_level, size at the fit."""
         names = microsegment_names(self.cells_.values(), list(self.layers))
         cells = sorted(self.cells_.values(), key=lambda cell: cell.key)
         return pd.DataFrame(
@@ -255,7 +240,7 @@ class Microsegmentation:
         return profiles.quality(
             self.models_,
             self.cells_,
-            {stage: self.pattern_layers(stage) for stage in self.orders_},
+            self._patterns(),
             self.retention_,
             assignments,
             cells,
@@ -288,47 +273,8 @@ class Microsegmentation:
         model.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         return model
 
-    def _publish(
-        self,
-        frame: pd.DataFrame,
-        assigned: pd.DataFrame,
-        previous: Microsegmentation | None = None,
-    ) -> None:
-        """Fix the layers of each stage's pattern, and the cells; those of `previous` stand."""
-        names = list(self.layers)
-        stages = frame["stage"].astype(str).to_numpy()
-        keys = assigned["cluster_key"].to_numpy().reshape(-1, len(names))
-        self.orders_: dict[str, tuple[int, ...]] = {}
-        for stage in np.unique(stages):
-            found = (self.models_.get((str(stage), name)) for name in names)
-            structured = [n for n, model in enumerate(found) if model and model.has_structure]
-            former = previous.pattern_layers(str(stage)) if previous else ()
-            self.orders_[str(stage)] = pattern_layers(
-                keys[stages == stage],
-                structured,
-                self.floor,
-                [names.index(name) for name in former if name in names],
-            )
-        self.cells_: dict[str, Cell] = {}
-        _, codes, patterns = patterns_of(assigned, names, self.orders_)
-        sizes = np.bincount(codes, minlength=len(patterns))
-        standing = frozenset(previous.cells_) if previous else frozenset()
-        for stage in self.orders_:
-            counts: dict[Pattern, int] = {
-                pattern: int(size)
-                for (where, pattern), size in zip(patterns, sizes, strict=True)
-                if where == stage
-            }
-            # Everyone may also be unknown in a layer, which is one more cluster.
-            possible = prod(
-                len(self.models_[stage, names[place]].keys) + 1 for place in self.orders_[stage]
-            )
-            published = publish_cells(
-                stage, counts, possible, self.floor, self.orders_[stage], standing
-            )
-            self.cells_ |= {cell.key: cell for cell in published}
-        segments = self.microsegments(assigned)["microsegment_key"]
-        self.cells_ = profiles.describe_cells(frame, segments, self.cells_, self.models_)
+    def _patterns(self) -> dict[str, tuple[str, ...]]:
+        return {stage: self.pattern_layers(stage) for stage in self.orders_}
 
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         features = {name: "any" for spec in self.layers.values() for name in spec.candidates}
