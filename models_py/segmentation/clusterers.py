@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models_py.segmentation.lloyd import many_kmeans
+
+SMALL = 5_000
+"""Customers up to which many starts run at once."""
 EXEMPLARS = 12
 """Points kept per cluster of HDBSCAN, so that clusters of any shape can be assigned to."""
 
@@ -121,20 +125,22 @@ def squared_distances(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def kmeans(
-    values: np.ndarray,
-    size: int,
-    seed: int,
-    start: int | np.ndarray,
-    weights: np.ndarray | None = None,
+    values: np.ndarray, size: int, seed: int, start: int | np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Centres and inertia of the best of `start` random starts, or from the centres given."""
     from sklearn.cluster import KMeans
 
+    if isinstance(start, int) and len(values) <= SMALL:
+        # As the clouds are clustered that these are compared with: a better search on one side
+        # found structure in 12 % of data sets without any.
+        once = np.ones((1, len(values)))
+        centres = many_kmeans(values, size, once, start, np.random.default_rng([seed, size]))[0]
+        return centres, float(squared_distances(values, centres).min(axis=1).sum())
     if isinstance(start, int):
         model = KMeans(size, n_init=start, max_iter=100, random_state=seed)
     else:
         model = KMeans(size, init=start, n_init=1, max_iter=100, random_state=seed)
-    model.fit(values, sample_weight=weights)
+    model.fit(values)
     return model.cluster_centers_, float(model.inertia_)
 
 

@@ -17,6 +17,10 @@ from models_py.segmentation.lloyd import many_kmeans
 MAX_MISSES = 15
 """Bootstraps after which a hopeless number of clusters is given up."""
 REFERENCE_DRAWS = 20
+RESTARTS = 10
+"""Starts of k-means on a cloud, as many as on the customers: with fewer, clouds lost too easily."""
+CLOUD_DEVIATIONS = 3.0
+"""Standard deviations by which a new grouping must be above the mean of the clouds."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +105,23 @@ def beats_clouds(
     *,
     every: bool,
 ) -> bool:
-    """Whether the silhouette is above that of every cloud, or above their mean."""
-    k, total = candidate.clusters.count, 0.0
+    """Whether the silhouette is above that of every cloud and far from them, or above their mean.
+
+    Beating all of 20 alone would find structure in one cloud of 21, for every number of clusters.
+    """
+    k = candidate.clusters.count
+    scores = np.empty(REFERENCE_DRAWS)
     for draw in range(REFERENCE_DRAWS):
         rng = np.random.default_rng([search.random_state, k, draw, 7])
         cloud = _cloud(sample, discrete, rng)
-        centres = many_kmeans(cloud, k, np.ones((1, len(cloud))), 3, rng)[0]
+        centres = many_kmeans(cloud, k, np.ones((1, len(cloud))), RESTARTS, rng)[0]
         labels = Clusters("kmeans", centres, np.arange(k)).labels(cloud)
         score = silhouette(distances(cloud), labels, k)
         if every and score >= candidate.silhouette:
             return False
-        total += score
-    return candidate.silhouette > total / REFERENCE_DRAWS
+        scores[draw] = score
+    far = CLOUD_DEVIATIONS * scores.std(ddof=1) if every else 0.0
+    return bool(candidate.silhouette > scores.mean() + far)
 
 
 def _cloud(

@@ -18,6 +18,9 @@ from models_py.segmentation.patterns import pattern_orders, published
 if TYPE_CHECKING:
     from models_py.segmentation.microsegments import Microsegmentation
 
+LEAST_COVERAGE = 0.5
+"""A layer that knows fewer stays out of the pattern: most keys would only say "not known"."""
+
 
 def publish(
     frame: pd.DataFrame,
@@ -53,4 +56,9 @@ def publish(
 
 
 def _structured(model: Microsegmentation) -> frozenset[tuple[str, str]]:
-    return frozenset(where for where, layer in model.models_.items() if layer.has_structure)
+    """Where a layer may join the pattern: it has structure and knows most of the stage."""
+    return frozenset(
+        where
+        for where, layer in model.models_.items()
+        if layer.has_structure and layer.covered_count >= LEAST_COVERAGE * layer.customers_count
+    )

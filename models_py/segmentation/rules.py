@@ -62,8 +62,9 @@ def microsegment_rules(
 ) -> pd.DataFrame:
     """Find a rule of depth three for every micro-segment, among its stage and among everyone.
 
-    A decision tree (Breiman et al. 1984) is grown with both classes weighing alike, on at most
-    25,000 customers; the leaves with the best share of members are joined while F1 grows.
+    Two decision trees (Breiman et al. 1984) are grown on at most 25,000 customers, with members
+    weighing as much as all others together and as many as they are; of each, the leaves with the
+    best share of members are joined while F1 grows, and the better union is the rule.
     Thresholds are then rounded to the fewest digits that part the same customers, and precision and
     recall are those of the rounded rule over all customers of the scope.
 
@@ -151,13 +152,25 @@ def _rule(columns: Sequence[RuleColumn], members: np.ndarray, among: np.ndarray)
     )
     table = np.column_stack([column.numbers[rows] for column in columns])
     is_member = members[rows]
-    tree = DecisionTreeClassifier(
-        max_depth=DEPTH,
-        min_samples_leaf=max(2, min(30, len(chosen[0]) // 5)),
-        class_weight="balanced",
-        random_state=0,
-    ).fit(table, is_member)
-    leaf_of = tree.apply(table)
+    found: list[tuple[float, list[Leaf]]] = []
+    for balance in ("balanced", None):
+        tree = DecisionTreeClassifier(
+            max_depth=DEPTH,
+            min_samples_leaf=max(2, min(30, len(chosen[0]) // 5)),
+            class_weight=balance,
+            random_state=0,
+        ).fit(table, is_member, sample_weight=weights)
+        score, leaves = _best_leaves(tree.apply(table), is_member, weights)
+        paths = _paths(tree.tree_, columns) if leaves else {}
+        found.append((score, [paths[leaf] for leaf in leaves]))
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _best_leaves(
+    leaf_of: np.ndarray, is_member: np.ndarray, weights: np.ndarray
+) -> tuple[float, list[int]]:
+    """The F1 of the best union of leaves, taken by their share of members, and those leaves."""
+    members = float(weights[is_member].sum())
     right: dict[int, float] = {}
     wrong: dict[int, float] = {}
     for leaf in np.unique(leaf_of):
@@ -168,11 +181,10 @@ def _rule(columns: Sequence[RuleColumn], members: np.ndarray, among: np.ndarray)
     best, best_score, hits, misses = 0, 0.0, 0.0, 0.0
     for count, leaf in enumerate(ordered, 1):
         hits, misses = hits + right[leaf], misses + wrong[leaf]
-        score = 2.0 * hits / (hits + misses + len(inside))
+        score = 2.0 * hits / (hits + misses + members)
         if score > best_score + 1e-9:
             best, best_score = count, score
-    paths = _paths(tree.tree_, columns)
-    return [paths[leaf] for leaf in ordered[:best]]
+    return best_score, ordered[:best]
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:

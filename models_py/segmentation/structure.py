@@ -62,12 +62,12 @@ def find_structure(
 
     Candidates are tried from the highest silhouette down, and the first that passes three gates is
     taken: its smallest cluster holds the floor; its silhouette beats every one of 20 samples of one
-    cloud (Liu et al. 2008, *SigClust*: cutting one long cloud in two is stable at 0.98 and still no
-    structure); its worst cluster has a mean bootstrap Jaccard of at least `stability_floor`
-    (Hennig 2007, *Cluster-wise assessment of cluster stability*, 0.75). The order is cheap and the
-    outcome that of trying all: silhouettes cost least, bootstraps most. The cloud is normal with
-    the covariance of the numeric columns; categories are shuffled, each feature by itself, since
-    being a category is no cluster.
+    cloud, and their mean by 3 standard deviations (Liu et al. 2008, *SigClust*: cutting one long
+    cloud in two is stable at 0.98 and still no structure); its worst cluster has a mean bootstrap
+    Jaccard of at least `stability_floor` (Hennig 2007, *Cluster-wise assessment of cluster
+    stability*, 0.75). The order is cheap and the outcome that of trying all: silhouettes cost
+    least, bootstraps most. The cloud is normal with the covariance of the numeric columns;
+    categories are shuffled, each feature by itself, since being a category is no cluster.
 
     Gates have hysteresis, so that a grouping does not come and go with the sample: a new one must
     come back at `stability_floor` + 0.05, one that stands at `stability_floor`, and need only beat

@@ -178,7 +178,8 @@ def test_a_cell_under_the_floor_drops_the_layer_declared_last(customers: pd.Data
         + np.linspace(-0.05, 0.05, len(customers)),
         web_events_30d_count=np.where(customers.index % 5 == 0, 90, 5) + customers.index % 3,
     )
-    fitted = Microsegmentation(TWO_LAYERS, floor=100, **FAST).fit(online)
+    layers = dict(reversed(TWO_LAYERS.items()))
+    fitted = Microsegmentation(layers, floor=100, **FAST).fit(online)
     segments = fitted.microsegments(fitted.predict(online))
     assert len(segments) == len(online)
     sizes = segments["microsegment_key"].value_counts()
@@ -189,7 +190,7 @@ def test_a_cell_under_the_floor_drops_the_layer_declared_last(customers: pd.Data
     assert fallen["customer_id"].isin(online.loc[online.index % 5 == 0, "customer_id"]).all()
     assert len(fallen) == 180
     assert fallen["fallback_level"].eq(1).all()
-    assert fallen["pattern"].str.endswith("|engagement=*").all()
+    assert fallen["pattern"].str.endswith("|value_behaviour=*").all()
 
 
 def test_few_customers_and_unseen_stages_are_one_group(model: Microsegmentation) -> None:
