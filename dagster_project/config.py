@@ -29,12 +29,12 @@ from dagster_project.settings import (
     OwnDataSettings,
     QualitySettings,
     ScheduleSettings,
-    SegmentationSettings,
     Settings,
     SliceSettings,
     ValueSettings,
 )
 from dagster_project.settings_potential import PotentialSettings
+from dagster_project.settings_segmentation import SegmentationSettings
 from dagster_project.settings_segments import DeclaredSegmentSettings, LifecycleSettings
 
 __all__ = ["Config", "ConfigError", "load_config"]

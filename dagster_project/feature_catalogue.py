@@ -67,6 +67,10 @@ def features_fed_by(shape: str, delivered: Collection[str]) -> tuple[str, ...]:
 
 
 def layer_columns() -> tuple[str, ...]:
-    """What a layer of config.yml may name: numeric features, and value at the stages' horizon."""
-    numeric = (name for name, feature in features().items() if feature.is_numeric)
-    return (*numeric, *PREDICTED)
+    """What a layer of config.yml may name: traits, and value at the stages' horizon."""
+    traits = (
+        name
+        for name, feature in features().items()
+        if name != "customer_id" and not feature.data_type.startswith(("date", "timestamp"))
+    )
+    return (*traits, *PREDICTED)

@@ -47,7 +47,8 @@ VALUE = f"""
 
 def layer_features(config: Config) -> list[str]:
     """Numeric features of all layers, each once, in their order."""
-    names = dict.fromkeys(name for layer in config.segmentation.layers.values() for name in layer)
+    layers = config.segmentation.layers.values()
+    names = dict.fromkeys(name for layer in layers for name in layer.columns)
     return [name for name in names if name in features() and features()[name].is_numeric]
 
 

@@ -20,7 +20,6 @@ from dagster_project.settings_values import (
     Currency,
     Domain,
     Name,
-    Names,
     Positive,
     Probability,
     Record,
@@ -33,7 +32,6 @@ from dagster_project.settings_values import (
     Statuses,
     TimeZone,
     distinct,
-    layers_of_numbers,
 )
 
 
@@ -252,17 +250,6 @@ class ValueSettings(Settings):
                 f"found {starts}"
             )
         return value
-
-
-class SegmentationSettings(Settings):
-    """Layers of the micro-segments and the limits a grouping must keep."""
-
-    layers: Annotated[dict[Name, Names], Field(min_length=1), AfterValidator(layers_of_numbers)]
-    max_clusters: Annotated[int, Field(ge=1, le=20, strict=True)] = 6
-    floor_customers: Positive = 30
-    stability_floor: Probability = 0.75
-    refit_after_days: Positive = 90
-    random_state: Count = 1
 
 
 class ScheduleSettings(Settings):

@@ -59,16 +59,19 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def layers_of_numbers(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _layer_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     valid = layer_columns()
-    for layer, names in layers.items():
-        for name in names:
-            if name not in valid:
-                what = "holds no number" if name in features() else "is no column of the features"
-                near = difflib.get_close_matches(name, valid, 1, 0.5)
-                hint = f"; the nearest is {near[0]}" if near else ""
-                raise ValueError(f"has in layer {layer} the column {name}, which {what}{hint}")
-    return layers
+    for name in names:
+        if name not in valid:
+            what = (
+                "is a name or date, no trait"
+                if name in features()
+                else "is no column of the features"
+            )
+            near = difflib.get_close_matches(name, valid, 1, 0.5)
+            hint = f"; the nearest is {near[0]}" if near else ""
+            raise ValueError(f"names the column {name}, which {what}{hint}")
+    return names
 
 
 def _static_attributes(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -132,7 +135,10 @@ TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Currency = Annotated[str, AfterValidator(_currency_code)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct)]
+LayerColumns = Annotated[tuple[Name, ...], AfterValidator(distinct), AfterValidator(_layer_columns)]
+Stage = Literal[
+    "prospect", "new", "reactivated", "churned", "one_time", "at_risk", "star", "active"
+]
 Statuses = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(distinct)
 ]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from dagster_project import former_segments
 from dagster_project.config import Config
+from dagster_project.feature_catalogue import PREDICTED
 from dagster_project.lineage import asset_spec, begin, code_hash, forget, record, results, step_for
 from dagster_project.model_registry import (
     Fit,
@@ -31,8 +32,11 @@ from dagster_project.result_tables import (
     CUSTOMER_MICROSEGMENTS,
     MICROSEGMENT_LINEAGE,
     MICROSEGMENT_PROFILES,
+    MICROSEGMENT_RULES,
     MICROSEGMENTS,
+    SEGMENTATION_QUALITY,
 )
+from dagster_project.segment_layers import layer_specs, quality_of
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
 MODEL = "microsegmentation"
 STAR_LINE = "star_value_amount"
+RULE_FEATURES = {"purchase_days_count", "tenure_days", "recency_days", "median_gap_days"}
 CODE = ("models_py.segmentation", "models_py.frames", former_segments.__name__, __name__)
 INPUTS = [("marts", "fct_customer_features"), ("predictions", "customer_ltv")]
 ASSIGNED = [
@@ -48,6 +53,8 @@ ASSIGNED = [
     CUSTOMER_MICROSEGMENTS,
     MICROSEGMENTS,
     MICROSEGMENT_PROFILES,
+    MICROSEGMENT_RULES,
+    SEGMENTATION_QUALITY,
 ]
 
 
@@ -58,10 +65,9 @@ def _frame(
 
     A model fitted before config.yml changed reads the features of its own layers.
     """
-    fitted = model.layers if model else {}
-    layers = {
-        name for names in (*config.segmentation.layers.values(), *fitted.values()) for name in names
-    }
+    fitted = [spec.candidates for spec in model.layers.values()] if model else []
+    wanted = [layer.columns for layer in config.segmentation.layers.values()]
+    layers = {name for names in (*wanted, *fitted) for name in names}
     own = {
         "customer_id",
         "purchase_days_count",
@@ -70,8 +76,7 @@ def _frame(
         "median_gap_days",
         "days_between_last_two_purchases",
     }
-    value = {"purchase_probability", "predicted_revenue_mean"}
-    columns = ", ".join(f"features.{name}" for name in sorted(own | layers - value))
+    columns = ", ".join(f"features.{name}" for name in sorted(own | layers - set(PREDICTED)))
     return warehouse.frame(
         f"select {columns}, value.purchase_probability, value.predicted_revenue_mean "
         "from marts.fct_customer_features as features "
@@ -163,17 +168,12 @@ def microsegmentation_fit(
         rules = fit_star_value(frame, _rules(config))
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         model = Microsegmentation(
-            settings.layers,
+            layer_specs(config),
             max_clusters=settings.max_clusters,
             stability_floor=settings.stability_floor,
             floor=settings.floor_customers,
             random_state=settings.random_state,
-        ).fit(frame)
-        lineage = (
-            model.align(previous, frame)
-            if previous
-            else pd.DataFrame(columns=MICROSEGMENT_LINEAGE.column_names)
-        )
+        ).fit(frame, previous)
         star = pd.DataFrame(
             {
                 "model": ["lifecycle"],
@@ -191,7 +191,7 @@ def microsegmentation_fit(
             settings=_settings(config),
         )
         version = store(warehouse, fit)
-        lineage = lineage.assign(as_of_date=as_of, model_version_id=version)
+        lineage = model.lineage_.assign(as_of_date=as_of, model_version_id=version)
         warehouse.replace_slice(MICROSEGMENT_LINEAGE, lineage, {"as_of_date": as_of})
         measured = record(warehouse, step, context.run_id, [MICROSEGMENT_LINEAGE])
     quality = dg.MetadataValue.md(model.quality().to_markdown(index=False))
@@ -228,7 +228,7 @@ def segments(
     context: dg.AssetExecutionContext, clientela: ClientelaResource
 ) -> Iterator[dg.MaterializeResult]:
     """Stage, cluster and micro-segment of every customer, by the fit in force."""
-    from models_py.segmentation import assign_stages
+    from models_py.segmentation import assign_stages, descriptions, microsegment_rules
 
     as_of = dt.date.fromisoformat(context.partition_key)
     config = clientela.config
@@ -256,6 +256,11 @@ def segments(
         catalogue["customers_count"] = (
             catalogue["microsegment_key"].map(sizes).fillna(0).astype(np.int64)
         )
+        profile = model.profile(frame, cells)
+        stages = dict(zip(catalogue["microsegment_key"], catalogue["stage"], strict=True))
+        told = descriptions(profile, stages, sizes)
+        catalogue["description"] = catalogue["microsegment_key"].map(told)
+        askable = {name for spec in model.layers.values() for name in spec.candidates}
         frames = {
             CUSTOMER_LIFECYCLE: frame,
             CUSTOMER_LAYER_CLUSTERS: clusters,
@@ -263,7 +268,12 @@ def segments(
                 cells, warehouse, config, as_of, former, _load, _frame
             ),
             MICROSEGMENTS: catalogue,
-            MICROSEGMENT_PROFILES: model.profile(frame, cells),
+            MICROSEGMENT_PROFILES: profile,
+            # Predicted value is no column of the features, so no rule in SQL over them asks for it.
+            MICROSEGMENT_RULES: microsegment_rules(
+                frame, cells, sorted((askable | RULE_FEATURES) - set(PREDICTED))
+            ),
+            SEGMENTATION_QUALITY: quality_of(model, clusters),
         }
         for table, rows in frames.items():
             rows = rows.assign(as_of_date=as_of, model_version_id=version)

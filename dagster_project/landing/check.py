@@ -128,7 +128,7 @@ def check_source(config: Config) -> SourceReport:
         unused=source.unused,
         notes=tuple(note for group in parts.values() for part in group for note in part.notes),
         problems=found,
-        layers={name: tuple(names) for name, names in config.segmentation.layers.items()},
+        layers={name: layer.columns for name, layer in config.segmentation.layers.items()},
         segments=columns_by_segment(config),
     )
 

@@ -101,8 +101,8 @@ def _layers(report: "SourceReport") -> str:
     catalogue, said = features(), []
     for layer, names in report.layers.items():
         empty = [n for n in names if n in catalogue and not catalogue[n].is_fed_by(delivered)]
-        without = f", not {_some(empty)}" if empty else ""
         filled = len(names) - len(empty)
+        without = f", not {_some(empty)}" if empty and filled else ""
         said.append(f"layer {layer}: {filled} of {len(names)}{without}")
     return "; ".join(said)
 

@@ -91,6 +91,7 @@ MICROSEGMENTS = ResultTable(
         ("microsegment_name", "VARCHAR", "A name people can say."),
         ("pattern", "VARCHAR", "The clusters of all layers that make the micro-segment."),
         ("customers_count", "BIGINT", "Customers in it."),
+        ("description", "VARCHAR", "One sentence: how many, and what sets them apart."),
         VERSION,
     ),
 )
@@ -102,10 +103,21 @@ MICROSEGMENT_PROFILES = ResultTable(
     (
         ("microsegment_key", "VARCHAR", "Micro-segment."),
         AS_OF,
-        ("feature", "VARCHAR", "Column of marts.fct_customer_features."),
+        (
+            "feature",
+            "VARCHAR",
+            "Column of marts.fct_customer_features; of a category one row per level, as "
+            "column=level, whose means are shares.",
+        ),
         ("mean", "DOUBLE", "Mean in the micro-segment."),
         ("stage_mean", "DOUBLE", "Mean in its stage."),
         ("standardised_gap", "DOUBLE", "(mean - stage mean) / standard deviation in the stage."),
+        ("base_mean", "DOUBLE", "Mean of all customers."),
+        (
+            "base_standardised_gap",
+            "DOUBLE",
+            "(mean - mean of all) / standard deviation of all.",
+        ),
         VERSION,
     ),
 )
@@ -165,5 +177,65 @@ CUSTOMER_SEGMENT_MEMBERSHIPS = ResultTable(
         AS_OF,
         ("segment", "VARCHAR", "Declared segment (predictions.segment_definitions)."),
         CUSTOMER_ID,
+    ),
+)
+
+MICROSEGMENT_RULES = ResultTable(
+    "predictions",
+    "microsegment_rules",
+    "One row per micro-segment, as_of_date and scope: a condition in SQL that finds its customers.",
+    (
+        ("microsegment_key", "VARCHAR", "Micro-segment."),
+        AS_OF,
+        (
+            "scope",
+            "VARCHAR",
+            "stage: the condition holds among customers of the stage; base: among everyone.",
+        ),
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("condition", "VARCHAR", "SQL over the columns of marts.fct_customer_features."),
+        ("precision", "DOUBLE", "Share of those it matches who are in the micro-segment."),
+        ("recall", "DOUBLE", "Share of the micro-segment that it matches."),
+        ("matched_count", "BIGINT", "Customers of the scope that it matches."),
+        ("customers_count", "BIGINT", "Customers of the micro-segment."),
+        VERSION,
+    ),
+)
+
+SEGMENTATION_QUALITY = ResultTable(
+    "predictions",
+    "segmentation_quality",
+    "One row per as_of_date, stage and layer (microsegment: the joint pattern): are the groups "
+    "stable, apart, known and large enough.",
+    (
+        AS_OF,
+        ("stage", "VARCHAR", "Lifecycle stage."),
+        ("layer", "VARCHAR", "The context that was clustered, or microsegment."),
+        ("is_in_pattern", "BOOLEAN", "True when the layer is part of the stage's micro-segments."),
+        ("algorithm", "VARCHAR", "kmeans, gaussian_mixture or hdbscan; NULL for one group."),
+        ("customers_count", "BIGINT", "Customers of the stage."),
+        ("coverage_share", "DOUBLE", "Share of whom the layer knows at least one feature."),
+        ("clusters_count", "BIGINT", "Clusters of those who are known; cells that have customers."),
+        ("smallest_count", "BIGINT", "Customers in the smallest cluster or cell."),
+        (
+            "worst_jaccard",
+            "DOUBLE",
+            "Mean Jaccard of the least stable cluster over bootstraps of the fit; the least of the "
+            "layers for the joint pattern; NULL for one group.",
+        ),
+        ("silhouette", "DOUBLE", "Mean silhouette at the fit; NULL for one group."),
+        ("fallback_share", "DOUBLE", "Share in cells that dropped a layer; NULL for a layer."),
+        (
+            "key_retention_share",
+            "DOUBLE",
+            "Share who kept their key at the refit, low margins left out; NULL at a first fit.",
+        ),
+        (
+            "low_margin_share",
+            "DOUBLE",
+            "Share between clusters (assignment margin below 0.1 before the refit), left out.",
+        ),
+        ("reason", "VARCHAR", "Why there are as many clusters, or why the layer is left out."),
+        VERSION,
     ),
 )

@@ -6,13 +6,13 @@ Movement of customers between dates under one model is behaviour, not lineage, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.cells import Cell, Pattern, microsegment_key
+from models_py.segmentation.cells import Cell
 from models_py.segmentation.layers import LayerModel, cluster_key
 
 LINEAGE_COLUMNS = [
@@ -25,6 +25,9 @@ LINEAGE_COLUMNS = [
     "jaccard",
     "decision",
 ]
+RETENTION_COLUMNS = ["stage", "layer", "key_retention_share", "low_margin_share"]
+CLEAR_MARGIN = 0.1
+"""Assignment margin below which a customer stands between clusters, and any sample decides."""
 MICROSEGMENT = "microsegment"
 """Value of `layer` in the lineage rows of the joint pattern."""
 INSIDE_SHARE = 0.5
@@ -170,16 +173,51 @@ def align_layers(
     return models, renamed, pd.concat(pieces, ignore_index=True)
 
 
-def renamed_cells(cells: Mapping[str, Cell], renamed: Mapping[str, str]) -> dict[str, Cell]:
-    """Carry renamed cluster keys into the patterns and keys of cells."""
-    changed: dict[str, Cell] = {}
-    for cell in cells.values():
-        pattern: Pattern = tuple(
-            part if part is None else renamed.get(part, part) for part in cell.pattern
-        )
-        key = microsegment_key(cell.stage, pattern)
-        changed[key] = replace(cell, key=key, pattern=pattern)
-    return changed
+def retention(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    old_cells: pd.DataFrame,
+    new_cells: pd.DataFrame,
+    used: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Tell which share of the customers kept their key at a refit, per layer and jointly.
+
+    Customers whose margin of assignment was below `CLEAR_MARGIN` under the old fit (in any layer of
+    the pattern, for the joint one) are left out and counted: they stand between clusters. A layer
+    without structure in either fit keeps every key.
+
+    Parameters
+    ----------
+    old, new : DataFrame
+        What both fits say of the same customers and layers, in the order of `predict`; a layer of
+        one fit alone is passed over.
+    old_cells, new_cells : DataFrame
+        Their micro-segments, ordered by customer_id.
+    used : mapping of stage to layers of its pattern
+
+    Returns
+    -------
+    DataFrame
+        `RETENTION_COLUMNS`; key_retention_share is NaN where nobody has a clear margin.
+    """
+    rows: list[tuple[str, str, float, float]] = []
+    old_layers, new_layers = dict(tuple(old.groupby("layer"))), dict(tuple(new.groupby("layer")))
+    stages = old_cells["stage"].to_numpy()
+    unclear = np.zeros(len(old_cells), dtype=bool)
+    for layer in sorted(set(map(str, old_layers)) & set(map(str, new_layers))):
+        before, after = old_layers[layer], new_layers[layer]
+        low = before["assignment_margin"].to_numpy() < CLEAR_MARGIN
+        kept = before["cluster_key"].to_numpy() == after["cluster_key"].to_numpy()
+        for stage in np.unique(stages):
+            here = stages == stage
+            rows.append((str(stage), layer, *_shares(kept[here], low[here])))
+            if layer in used.get(str(stage), ()):
+                unclear |= here & low
+    kept = old_cells["microsegment_key"].to_numpy() == new_cells["microsegment_key"].to_numpy()
+    for stage in np.unique(stages):
+        here = stages == stage
+        rows.append((str(stage), MICROSEGMENT, *_shares(kept[here], unclear[here])))
+    return pd.DataFrame(rows, columns=RETENTION_COLUMNS)
 
 
 def joint_lineage(
@@ -222,6 +260,12 @@ def _rekeyed(after: LayerModel, before: LayerModel, matches: Mapping[int, int]) 
             minted += 1
             keys.append(cluster_key(after.stage, after.layer, minted))
     return replace(after, keys=tuple(keys), keys_minted=minted)
+
+
+def _shares(kept: np.ndarray, low: np.ndarray) -> tuple[float, float]:
+    clear = kept[~low]
+    share = round(float(clear.mean()), 9) if len(clear) else float("nan")
+    return share, round(float(low.mean()), 9)
 
 
 def _jaccard(shared: np.ndarray) -> np.ndarray:

@@ -1,18 +1,22 @@
 """Micro-segments as cells: the pattern of clusters over the layers of a stage, with a floor.
 
-Add here how patterns become keys, which cells are published, and where a small one falls back to.
-Clusters of a single layer live in `layers`, and what a cell is called in `naming`.
+Add here how patterns become keys, and where a customer of a small cell falls back to.
+Which layers make the pattern and which cells are published is decided in `patterns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
+OUT = ""
+"""Part of a pattern where the layer is not used in the stage."""
+
 Pattern = tuple[str | None, ...]
-"""Cluster key per layer, in the order of the layers; None where the layer was dropped."""
+"""Cluster key per layer, in the order of the layers; None where dropped, `OUT` where not used."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Cell:
     """A micro-segment fixed at a fit: its pattern, size and what sets it apart.
 
     `medians` are in the feature's own unit; `gaps` are the mean of the scaled feature, that is the
-    distance to the stage's mean in standard deviations.
+    distance to the stage's mean in standard deviations, and stand for categories as feature=level.
     """
 
     key: str
@@ -35,16 +39,26 @@ class Cell:
         """Number of layers dropped: 0 for the full pattern."""
         return sum(part is None for part in self.pattern)
 
+    @property
+    def is_rest(self) -> bool:
+        """Whether it gathers what is in no other cell of a stage that has several."""
+        return self.fallback_level > 0 and all(not part for part in self.pattern)
+
 
 def microsegment_key(stage: str, pattern: Pattern) -> str:
-    """Join the cluster keys of a pattern: ``active-vb-01-pr-02``, or ``active-all`` for none."""
-    kept = [part.removeprefix(f"{stage}-") for part in pattern if part is not None]
+    """Join the cluster keys of a pattern: ``active-va-01-pr-02``, or ``active-all`` for none."""
+    kept = [part.removeprefix(f"{stage}-") for part in pattern if part]
     return "-".join([stage, *kept]) if kept else f"{stage}-all"
 
 
 def pattern_text(layers: Sequence[str], pattern: Pattern) -> str:
-    """Spell a pattern: ``value_behaviour=active-vb-01|product=*``, * where a layer was dropped."""
-    return "|".join(f"{layer}={part or '*'}" for layer, part in zip(layers, pattern, strict=True))
+    """Spell a pattern: ``value=active-va-01|product=*``, * where a layer was dropped.
+
+    Layers without structure in the stage are not spelled; ``*`` alone where there is none.
+    """
+    named = zip(layers, pattern, strict=True)
+    spelled = [f"{layer}={part or '*'}" for layer, part in named if part != OUT]
+    return "|".join(spelled) or "*"
 
 
 def reductions(pattern: Pattern, drop_order: Sequence[int]) -> Iterator[Pattern]:
@@ -56,62 +70,63 @@ def reductions(pattern: Pattern, drop_order: Sequence[int]) -> Iterator[Pattern]
         yield tuple(reduced)
 
 
-def publish_cells(
-    stage: str,
-    counts: Mapping[Pattern, int],
-    patterns_possible: int,
-    floor: int,
-    drop_order: Sequence[int],
-) -> list[Cell]:
-    """Decide which cells of a stage are published, from its full patterns and their sizes.
-
-    Customers of a cell under the floor fall back together with those of other small cells that
-    agree in the layers left. The whole stage always stands, whatever its size, and so does a cell
-    that is the whole stage.
-    """
-    stage_count = sum(counts.values())
-    waiting = dict(counts)
-    cells: list[Cell] = []
-    for level in range(len(drop_order) + 1):
-        reduced: dict[Pattern, int] = {}
-        origin: dict[Pattern, list[Pattern]] = {}
-        for pattern, count in waiting.items():
-            target = list(reductions(pattern, drop_order))[level]
-            reduced[target] = reduced.get(target, 0) + count
-            origin.setdefault(target, []).append(pattern)
-        for target, count in reduced.items():
-            if count >= floor or count == stage_count or level == len(drop_order):
-                cells.append(Cell(microsegment_key(stage, target), stage, target, count))
-                for pattern in origin[target]:
-                    del waiting[pattern]
-    nothing: Pattern = (None,) * len(drop_order)
-    full = sum(cell.fallback_level == 0 for cell in cells)
-    if full < patterns_possible and all(cell.pattern != nothing for cell in cells):
-        # Assignment may meet a pattern the fit never saw; it needs somewhere to go.
-        cells.append(Cell(microsegment_key(stage, nothing), stage, nothing, 0))
-    return cells
-
-
 def resolve(
-    stage: str, pattern: Pattern, cells: Mapping[str, Cell], drop_order: Sequence[int]
+    stage: str, pattern: Pattern, cells: Collection[str], drop_order: Sequence[int]
 ) -> Pattern:
     """Return the published pattern a customer belongs to; the stage itself where none is."""
+    last = pattern
     for reduced in reductions(pattern, drop_order):
+        last = reduced
         if microsegment_key(stage, reduced) in cells:
-            return reduced
-    return (None,) * len(pattern)
+            break
+    return last
 
 
-def patterns_of(assignments: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
-    """Lay the layers side by side: customer_id, stage and one column of cluster keys per layer."""
-    wide: pd.DataFrame | None = None
-    for layer in layers:
-        part = assignments.loc[assignments["layer"] == layer].set_index("customer_id")
-        wide = part[["stage"]] if wide is None else wide
-        wide = wide.assign(**{layer: part["cluster_key"]})
-    if wide is None:
+def patterns_of(
+    assignments: pd.DataFrame, layers: Sequence[str], drop_orders: Mapping[str, Sequence[int]]
+) -> tuple[pd.DataFrame, np.ndarray, list[tuple[str, Pattern]]]:
+    """Lay the layers of each customer side by side.
+
+    Parameters
+    ----------
+    assignments : DataFrame
+        The answer of `Microsegmentation.predict`, in any order.
+    layers : sequence of str
+    drop_orders : mapping of stage to positions of layers
+        The layers that belong to the pattern of each stage.
+
+    Returns
+    -------
+    customers : DataFrame
+        customer_id and stage, ordered by customer_id.
+    codes : ndarray (customer,)
+    patterns : list of (stage, pattern), in the order of the codes
+    """
+    width = len(layers)
+    if not width:
         raise ValueError("no layers: declare at least one layer with its features.")
-    return wide.sort_index().reset_index()
+    names = assignments["layer"].to_numpy()
+    if len(names) % width or (names.reshape(-1, width) != np.array(layers, dtype=object)).any():
+        place = pd.Categorical(assignments["layer"], categories=list(layers)).codes
+        ordered = assignments.assign(_place=place).sort_values(["customer_id", "_place"])
+        assignments = ordered[ordered["_place"] >= 0]
+    customers = assignments.iloc[::width][["customer_id", "stage"]].reset_index(drop=True)
+    stage_codes, stages = pd.factorize(customers["stage"], sort=True)
+    key_codes, keys = pd.factorize(assignments["cluster_key"], sort=True)
+    table = np.column_stack([stage_codes, key_codes.reshape(-1, width)])
+    for code, stage in enumerate(stages):
+        used = drop_orders.get(str(stage), ())
+        unused = [position + 1 for position in range(width) if position not in used]
+        table[np.ix_(stage_codes == code, unused)] = -1
+    codes = np.zeros(len(table), dtype=np.int64)
+    for column in table.T:
+        _, codes = np.unique(codes * (len(keys) + 1) + column + 1, return_inverse=True)
+    _, first = np.unique(codes, return_index=True)
+    patterns: list[tuple[str, Pattern]] = [
+        (str(stages[row[0]]), tuple(OUT if part < 0 else str(keys[part]) for part in row[1:]))
+        for row in table[first]
+    ]
+    return customers, codes, patterns
 
 
 def microsegments_of(
@@ -127,15 +142,11 @@ def microsegments_of(
     DataFrame
         customer_id, stage, microsegment_key, pattern, fallback_level; ordered by customer_id.
     """
-    wide = patterns_of(assignments, layers)
-    groups = wide.groupby(["stage", *layers], sort=True)
+    customers, codes, patterns = patterns_of(assignments, layers, drop_orders)
     found: list[tuple[str, str, int]] = []
-    for names, _ in groups:
-        stage, *parts = (str(name) for name in names)
-        order = drop_orders.get(stage, range(len(layers)))
-        target = resolve(stage, tuple(parts), cells, order)
+    for stage, pattern in patterns:
+        target = resolve(stage, pattern, cells, drop_orders.get(stage, ()))
         level = sum(part is None for part in target)
         found.append((microsegment_key(stage, target), pattern_text(layers, target), level))
     answer = pd.DataFrame(found, columns=["microsegment_key", "pattern", "fallback_level"])
-    answer = answer.take(groups.ngroup().to_numpy()).reset_index(drop=True)
-    return pd.concat([wide[["customer_id", "stage"]], answer], axis=1)
+    return pd.concat([customers, answer.take(codes).reset_index(drop=True)], axis=1)

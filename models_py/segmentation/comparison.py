@@ -14,6 +14,7 @@ import pandas as pd
 from models_py.segmentation.difference import worded
 from models_py.segmentation.peers import PeerRules, neighbours
 from models_py.segmentation.scaling import feature_values, fit_scales
+from models_py.segmentation.specs import LayerSpec
 
 WINSOR = (0.01, 0.99)
 
@@ -81,13 +82,13 @@ def _mean_where(values: np.ndarray, is_counted: np.ndarray) -> np.ndarray:
 
 
 def _spread(frame: pd.DataFrame, told: Sequence[str]) -> np.ndarray:
-    """Standard deviation of each feature in the stage of each row; infinite where constant."""
+    """Standard deviation of each feature in the stage of each row; infinite where none is told."""
     spread = np.full((len(frame), len(told)), np.inf)
     stage = frame["stage"].to_numpy()
-    for name in sorted(set(stage)):
+    for name in sorted(set(stage)) if told else ():
         rows = np.flatnonzero(stage == name)
         part = frame.iloc[rows]
-        for place, scale in enumerate(fit_scales(part, told)):
+        for place, scale in enumerate(fit_scales(part, LayerSpec(tuple(told)))):
             values = np.sort(feature_values(part, scale.feature))
             known = values[np.isfinite(values)]
             if scale.is_used and known.std() > 0:

@@ -1,27 +1,19 @@
 """Micro-segmentation: clusters per stage and layer, and the pattern of them, with stable keys.
 
-Add here what fits, assigns and aligns all layers of all stages together.
-The parts live beside it: `scaling`, `structure`, `layers`, `cells`, `naming`, `alignment`,
-`profiles` and `parameters`.
+Add here what fits and assigns all layers of all stages together. The parts live beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
+import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
 from models_py.segmentation import alignment, parameters, profiles
-from models_py.segmentation.cells import (
-    Cell,
-    Pattern,
-    microsegments_of,
-    pattern_text,
-    patterns_of,
-    publish_cells,
-)
+from models_py.segmentation.cells import Cell, microsegments_of, pattern_text
+from models_py.segmentation.gates import StructureSearch
 from models_py.segmentation.layers import (
     LayerModel,
     assign_layer,
@@ -29,32 +21,29 @@ from models_py.segmentation.layers import (
     require_layer_names,
 )
 from models_py.segmentation.naming import microsegment_names
-from models_py.segmentation.structure import StructureSearch
+from models_py.segmentation.publishing import publish
+from models_py.segmentation.specs import LayerSpec, as_spec
 
 DEFAULT_LAYERS: dict[str, tuple[str, ...]] = {
-    "value_behaviour": (
-        "predicted_revenue_mean",
-        "average_order_amount",
-        "median_gap_days",
-        "recency_days",
-        "discount_share",
-        "categories_count",
-    ),
+    "value": ("predicted_revenue_mean", "average_order_amount"),
+    "behaviour": ("median_gap_days", "recency_days", "purchase_days_365d_count"),
+    "price_sensitivity": ("discount_share", "discounted_order_share"),
 }
 
 
 class Microsegmentation:
     """Clusters within each lifecycle stage and layer, joined into micro-segments.
 
-    Customers of a stage are taken to come from a few groups per layer that are round on the fitted
-    scale (k-means), or from one group. The micro-segment of a customer is the stage and the pattern
-    of clusters over the layers; a cell that was under the floor at the fit falls back by dropping
-    the least informative layer (lowest silhouette), at last to the stage.
+    Customers of a stage are taken to come from a few groups per layer on the fitted scale, or from
+    one group. The micro-segment of a customer is the stage and the pattern of clusters over the
+    layers that have more than one and whose cells hold the floor (`cells.pattern_layers`); a cell
+    that was under the floor at the fit falls back by dropping the layer declared last, at last to
+    the stage.
 
     Parameters
     ----------
-    layers : mapping of layer name to feature columns
-        The first feature orders the clusters when they are first numbered.
+    layers : mapping of layer name to LayerSpec or feature columns
+        In the order of their worth: the last is dropped first.
     max_clusters : int
         Most clusters tried per stage and layer.
     stability_floor : float
@@ -72,24 +61,28 @@ class Microsegmentation:
     ----------
     models_ : dict of (stage, layer) to LayerModel
     cells_ : dict of microsegment_key to Cell
+    orders_ : dict of stage to positions of the layers in its pattern, first to be dropped first
+    retention_ : DataFrame
+        stage, layer, key_retention_share, low_margin_share: see `alignment.retention`.
+    lineage_ : DataFrame
+        What became of the keys of the fit before (`alignment.LINEAGE_COLUMNS`); empty without one,
+        and not stored with the parameters.
     """
 
     def __init__(
         self,
-        layers: Mapping[str, Sequence[str]] | None = None,
+        layers: Mapping[str, LayerSpec | Sequence[str]] | None = None,
         *,
         max_clusters: int = 6,
         stability_floor: float = 0.75,
         floor: int = 50,
         random_state: int = 20260101,
         n_bootstraps: int = 100,
-        stability_sample: int = 2_000,
+        stability_sample: int = 1_500,
         fit_sample: int = 50_000,
         key_overlap: float = 0.5,
     ) -> None:
-        self.layers = {
-            layer: tuple(features) for layer, features in (layers or DEFAULT_LAYERS).items()
-        }
+        self.layers = {layer: as_spec(spec) for layer, spec in (layers or DEFAULT_LAYERS).items()}
         self.max_clusters = max_clusters
         self.stability_floor = stability_floor
         self.floor = floor
@@ -99,19 +92,27 @@ class Microsegmentation:
         self.fit_sample = fit_sample
         self.key_overlap = key_overlap
 
-    def fit(self, frame: pd.DataFrame) -> Microsegmentation:
+    def fit(
+        self, frame: pd.DataFrame, previous: Microsegmentation | None = None
+    ) -> Microsegmentation:
         """Find the clusters of every stage and layer, and fix which cells are published.
 
         Parameters
         ----------
         frame : DataFrame
             One row per customer: customer_id, stage, and every feature of the layers; NULL allowed
-            in features.
+            in features. Text is taken as categories.
+        previous : Microsegmentation, optional
+            The fit before. Its groupings are kept while they stand (`structure.find_structure`),
+            its keys go on where clusters are the same, and its cells live on near the floor. Both
+            models assign the same customers of `frame`, so what differs is the refit and not
+            anyone's behaviour. A stage without customers today keeps its former clusters.
 
         Raises
         ------
         ValueError
-            If a column is missing, a feature is no number, a customer comes twice or has no stage.
+            If a column is missing, a feature mixes texts and numbers, a customer comes twice or has
+            no stage.
         """
         require_layer_names(self.layers)
         frame = self._checked(frame)
@@ -124,26 +125,38 @@ class Microsegmentation:
             self.fit_sample,
             self.random_state,
         )
+        before = previous.models_ if previous else {}
         self.models_: dict[tuple[str, str], LayerModel] = {
-            (str(stage), layer): fit_layer(part, str(stage), layer, features, search)
-            for stage, part in frame.groupby("stage", sort=True)
-            for layer, features in self.layers.items()
-        }
-        self.cells_: dict[str, Cell] = {}
-        assigned = self.predict(frame)
-        wide = patterns_of(assigned, list(self.layers))
-        for stage, part in wide.groupby("stage", sort=True):
-            counts: dict[Pattern, int] = {
-                tuple(str(name) for name in names): len(rows)
-                for names, rows in part.groupby(list(self.layers))
-            }
-            possible = prod(len(self.models_[str(stage), layer].keys) for layer in self.layers)
-            published = publish_cells(
-                str(stage), counts, possible, self.floor, self._drop_order(str(stage))
+            (str(stage), layer): fit_layer(
+                part, str(stage), layer, spec, search, before.get((str(stage), layer))
             )
-            self.cells_ |= {cell.key: cell for cell in published}
-        keys = self.microsegments(assigned)["microsegment_key"]
-        self.cells_ = profiles.describe_cells(frame, keys, self.cells_, self.models_)
+            for stage, part in frame.groupby("stage", sort=True)
+            for layer, spec in self.layers.items()
+            if spec.is_for(str(stage))
+        }
+        self.orders_: dict[str, tuple[int, ...]] = {}
+        self.cells_: dict[str, Cell] = {}
+        self.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
+        self.retention_ = pd.DataFrame(columns=alignment.RETENTION_COLUMNS)
+        if previous is None:
+            self.orders_, self.cells_ = publish(frame, self.predict(frame), self)
+            return self
+        own = {stage for stage, _ in self.models_}
+        idle = {stage for stage, _ in before} - own if previous.layers == self.layers else set()
+        self.models_ |= {where: model for where, model in before.items() if where[0] in idle}
+        old, new = previous.predict(frame), self.predict(frame)
+        self.models_, renamed, lineage = alignment.align_layers(
+            before, self.models_, old, new, self.key_overlap
+        )
+        new["cluster_key"] = new["cluster_key"].replace(renamed)
+        self.orders_, self.cells_ = publish(frame, new, self, previous)
+        for stage in idle:
+            self.orders_[stage] = previous.orders_.get(stage, ())
+            self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage == stage}
+        cells = previous.microsegments(old), self.microsegments(new)
+        joint = alignment.joint_lineage(*cells, previous.cells_, self.cells_)
+        self.lineage_ = pd.concat([lineage, joint], ignore_index=True)
+        self.retention_ = alignment.retention(old, new, *cells, self._patterns())
         return self
 
     def predict(self, frame: pd.DataFrame, batch_size: int = 100_000) -> pd.DataFrame:
@@ -152,7 +165,7 @@ class Microsegmentation:
         Parameters
         ----------
         frame : DataFrame
-            As for `fit`. A stage the fit never saw has no clusters: cluster_key is then
+            As for `fit`. A stage or layer that was not fitted has no clusters: cluster_key is then
             ``<stage>-all``, distance and margin NaN.
 
         Returns
@@ -162,15 +175,25 @@ class Microsegmentation:
             `LayerModel.assign`); ordered by customer_id, then by layer as declared.
         """
         frame = self._checked(frame)
-        pieces = [
-            assign_layer(part, layer, self.models_)
-            for start in range(0, max(len(frame), 1), batch_size)
-            for part in [frame.iloc[start : start + batch_size]]
-            for layer in self.layers
-        ]
-        every = pd.concat(pieces, ignore_index=True)
-        # Batches follow customer_id, so a stable sort only has to interleave the layers.
-        return every.sort_values("customer_id", kind="stable", ignore_index=True)
+        shape = (len(frame), len(self.layers))
+        keys = np.empty(shape, dtype=object)
+        distance, margin = np.empty(shape), np.empty(shape)
+        for start in range(0, len(frame), batch_size):
+            rows = slice(start, start + batch_size)
+            part = frame.iloc[rows]
+            for place, layer in enumerate(self.layers):
+                found = assign_layer(part, layer, self.models_)
+                keys[rows, place], distance[rows, place], margin[rows, place] = found
+        return pd.DataFrame(
+            {
+                "customer_id": frame["customer_id"].repeat(shape[1]).to_numpy(),
+                "stage": frame["stage"].repeat(shape[1]).to_numpy(),
+                "layer": np.tile(np.array(list(self.layers), dtype=object), shape[0]),
+                "cluster_key": keys.ravel(),
+                "distance": distance.ravel(),
+                "assignment_margin": margin.ravel(),
+            }
+        )
 
     def microsegments(self, assignments: pd.DataFrame) -> pd.DataFrame:
         """Join the layers of `predict` into one micro-segment per customer.
@@ -181,23 +204,21 @@ class Microsegmentation:
             customer_id, stage, microsegment_key, pattern, fallback_level (layers dropped); ordered
             by customer_id.
         """
-        orders = {stage: self._drop_order(stage) for stage, _ in self.models_}
-        return microsegments_of(assignments, list(self.layers), self.cells_, orders)
+        return microsegments_of(assignments, list(self.layers), self.cells_, self.orders_)
 
     def profile(self, frame: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
-        """Describe micro-segments: microsegment_key, feature, mean, stage_mean, standardised_gap.
-
-        `assignments` is the answer of `microsegments`; see `profiles.profile`.
-        """
-        names = list(dict.fromkeys(name for part in self.layers.values() for name in part))
-        return profiles.profile(self._checked(frame), assignments, names)
+        """Describe the answer of `microsegments`; see `profiles.profile`."""
+        scales = {
+            scale.feature: scale
+            for model in self.models_.values()
+            for scale in model.scales
+            if scale.is_used
+        }
+        return profiles.profile(self._checked(frame), assignments, scales)
 
     def catalogue(self) -> pd.DataFrame:
-        """List the micro-segments of the fit: key, stage, name, pattern, fallback_level, size.
-
-        customers_count is the size at the fit; 0 where only later customers can fall back to.
-        """
-        names = microsegment_names(self.cells_.values())
+        """List the micro-segments: key, stage, name, pattern, fallback_level, size at the fit."""
+        names = microsegment_names(self.cells_.values(), list(self.layers))
         cells = sorted(self.cells_.values(), key=lambda cell: cell.key)
         return pd.DataFrame(
             {
@@ -210,71 +231,59 @@ class Microsegmentation:
             }
         )
 
-    def quality(self) -> pd.DataFrame:
-        """One row per stage and layer: size, clusters, worst Jaccard, silhouette, reason."""
-        return profiles.quality(self.models_)
+    def quality(self, assignments: pd.DataFrame | None = None) -> pd.DataFrame:
+        """One row per stage and layer, and per stage for the joint pattern; see `profiles.quality`.
+
+        `assignments` is the answer of `predict` whose sizes are told; without it those of the fit.
+        """
+        cells = None if assignments is None else self.microsegments(assignments)
+        return profiles.quality(
+            self.models_,
+            self.cells_,
+            self._patterns(),
+            self.retention_,
+            assignments,
+            cells,
+        )
+
+    def pattern_layers(self, stage: str) -> tuple[str, ...]:
+        """Names of the layers in the pattern of a stage, first to be dropped first."""
+        return tuple(list(self.layers)[place] for place in self.orders_.get(stage, ()))
 
     def features(self) -> pd.DataFrame:
         """One row per stage, layer and feature: how it was treated, and how much was missing."""
         return profiles.features(self.models_)
 
-    def align(self, previous: Microsegmentation, frame: pd.DataFrame) -> pd.DataFrame:
-        """Take over the keys of `previous` where clusters are the same, and tell the lineage.
-
-        Both models assign the same customers of `frame`, so what differs is the refit and not
-        anyone's behaviour. A stage without customers in this fit keeps its former clusters. Changes
-        the keys of this model in place.
-
-        Returns
-        -------
-        DataFrame
-            stage, layer, old_key, new_key, customers_count, overlap_share, jaccard, decision
-            (continued, split, merged, born, retired): per cluster, and per micro-segment where
-            layer is ``microsegment``. See `alignment.lineage_rows`.
-        """
-        frame = self._checked(frame)
-        own_stages = {stage for stage, _ in self.models_}
-        if previous.layers == self.layers:
-            idle = {stage for stage, _ in previous.models_} - own_stages
-            self.models_ |= {w: m for w, m in previous.models_.items() if w[0] in idle}
-            self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage in idle}
-        old, new = previous.predict(frame), self.predict(frame)
-        self.models_, renamed, lineage = alignment.align_layers(
-            previous.models_, self.models_, old, new, self.key_overlap
-        )
-        self.cells_ = alignment.renamed_cells(self.cells_, renamed)
-        new["cluster_key"] = new["cluster_key"].replace(renamed)
-        joint = alignment.joint_lineage(
-            previous.microsegments(old), self.microsegments(new), previous.cells_, self.cells_
-        )
-        return pd.concat([lineage, joint], ignore_index=True)
-
     def parameters_frame(self) -> pd.DataFrame:
         """Write the fitted model as rows of model, draw, parameter, value."""
         settings = {name: float(getattr(self, name)) for name in _SETTINGS}
-        return parameters.to_rows(settings, self.layers, self.models_, self.cells_)
+        return parameters.to_rows(
+            settings, self.layers, self.models_, self.cells_, self.orders_, self.retention_
+        )
 
     @classmethod
     def from_parameters(cls, frame: pd.DataFrame) -> Microsegmentation:
         """Read back what `parameters_frame` wrote; predictions are the same to the last bit."""
-        settings, layers, models, cells = parameters.from_rows(frame)
-        model = cls(layers)
+        stored = parameters.from_rows(frame)
+        model = cls(stored.layers)
         for name, kind in _SETTINGS.items():
-            setattr(model, name, kind(settings[name]))
-        model.models_, model.cells_ = models, cells
+            setattr(model, name, kind(stored.settings[name]))
+        model.models_, model.cells_ = stored.models, stored.cells
+        model.orders_, model.retention_ = stored.orders, stored.retention
+        model.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         return model
 
-    def _drop_order(self, stage: str) -> list[int]:
-        """Positions of the layers, least informative first; of equals the later one goes first."""
-        worth = [self.models_[stage, layer].silhouette for layer in self.layers]
-        return sorted(range(len(worth)), key=lambda position: (worth[position], -position))
+    def _patterns(self) -> dict[str, tuple[str, ...]]:
+        return {stage: self.pattern_layers(stage) for stage in self.orders_}
 
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
-        features = {name: "number" for part in self.layers.values() for name in part}
+        features = {name: "any" for spec in self.layers.values() for name in spec.candidates}
         require_columns(frame, {"customer_id": "string", "stage": "string"} | features, "features")
         require_complete(frame, ["customer_id", "stage"], "features", "Assign stages first.")
         if frame["customer_id"].duplicated().any():
             raise ValueError("features.customer_id has duplicates: pass one row per customer.")
+        if frame["customer_id"].is_monotonic_increasing:
+            return frame.reset_index(drop=True)
         return frame.sort_values("customer_id", ignore_index=True)
 
 

@@ -35,10 +35,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "weekend_order_share": ("weekdays", "weekends"),
 }
 NOTABLE_GAP = 0.25
+MAX_PHRASES = 5
 
 
-def microsegment_names(cells: Iterable[Cell]) -> dict[str, str]:
-    """Name every cell, so that no two names are equal.
+def microsegment_names(cells: Iterable[Cell], layers: Sequence[str]) -> dict[str, str]:
+    """Name every cell, so that no two names are equal; `layers` are those of the patterns.
 
     A name holds the stage, the level of spend and the rhythm; the next most telling features are
     added until it is unique. A cell that gathers fallbacks is called by its stage and "others",
@@ -47,21 +48,17 @@ def microsegment_names(cells: Iterable[Cell]) -> dict[str, str]:
     cells = sorted(cells, key=lambda cell: cell.key)
     siblings: dict[str, int] = {}
     for cell in cells:
-        siblings[cell.stage] = siblings.get(cell.stage, 0) + (not _is_all(cell))
-    parts = {cell.key: _phrases(cell, siblings[cell.stage]) for cell in cells}
+        siblings[cell.stage] = siblings.get(cell.stage, 0) + (not cell.is_rest)
+    parts = {cell.key: _phrases(cell, siblings[cell.stage], layers) for cell in cells}
     used = {key: min(3, len(words)) for key, words in parts.items()}
     for _ in range(max((len(words) for words in parts.values()), default=0)):
         names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
         for key in _repeated(names):
-            used[key] = min(used[key] + 1, len(parts[key]))
+            used[key] = min(used[key] + 1, len(parts[key]), MAX_PHRASES)
     names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
     for key in _repeated(names):
         names[key] = f"{names[key]} ({key.split('-', 1)[-1]})"
     return names
-
-
-def _is_all(cell: Cell) -> bool:
-    return all(part is None for part in cell.pattern)
 
 
 def _repeated(names: dict[str, str]) -> list[str]:
@@ -71,10 +68,10 @@ def _repeated(names: dict[str, str]) -> list[str]:
     return [key for key, name in names.items() if count[name] > 1]
 
 
-def _phrases(cell: Cell, siblings: int) -> Sequence[str]:
+def _phrases(cell: Cell, siblings: int, layers: Sequence[str]) -> Sequence[str]:
     """Stage, spend, rhythm, then the other features by how far they set the cell apart."""
     label = cell.stage.replace("_", " ").capitalize().replace("One time", "One-time")
-    if _is_all(cell):
+    if cell.is_rest:
         return [label, "others"]
     if siblings == 1:
         return [label]
@@ -90,7 +87,15 @@ def _phrases(cell: Cell, siblings: int) -> Sequence[str]:
         (name for name in cell.gaps if name not in (*VALUE_FEATURES, RHYTHM_FEATURE)),
         key=lambda name: (-abs(cell.gaps[name]), name),
     )
-    return [*phrases, *(_words(name, cell.gaps[name]) for name in others)]
+    # Two features may share their words, and the absence of a category says little.
+    telling = (name for name in others if "=" not in name or cell.gaps[name] > 0)
+    unknown = (
+        f"{layer.replace('_', ' ')} not known"
+        for layer, part in zip(layers, cell.pattern, strict=True)
+        if part and part.endswith("-00")
+    )
+    said = [*phrases, *unknown, *(words(name, cell.gaps[name]) for name in telling)]
+    return list(dict.fromkeys(said))
 
 
 def _rhythm(days: float) -> str:
@@ -98,7 +103,11 @@ def _rhythm(days: float) -> str:
     return "every day" if whole == 1 else f"every {whole} days"
 
 
-def _words(feature: str, gap: float) -> str:
-    plain = feature.replace("_", " ")
-    low, high = WORDS.get(feature, (f"low {plain}", f"high {plain}"))
+def words(feature: str, gap: float) -> str:
+    """A feature in plain words, low or high; a category as feature=level."""
+    name, _, level = feature.partition("=")
+    plain = name.replace("_", " ")
+    if level:
+        return f"mostly {level}" if name == "favourite_category" else f"{plain} {level}"
+    low, high = WORDS.get(name, (f"low {plain}", f"high {plain}"))
     return high if gap > 0 else low

@@ -1,33 +1,56 @@
 """Micro-segmentation as rows of a plain table: one number per row, and back, without a pickle.
 
 Add here a quantity that a fitted model needs in order to assign customers again.
-Writing the rows to the warehouse is the business of `dagster_project`.
+Writing the rows to the warehouse is the business of `dagster_project`; clusters and scales are in
+`parameters_of_layers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.cells import Cell, Pattern, microsegment_key
+from models_py.segmentation.alignment import MICROSEGMENT, RETENTION_COLUMNS
+from models_py.segmentation.cells import OUT, Cell, Pattern, microsegment_key
 from models_py.segmentation.layers import LayerModel, layer_code
-from models_py.segmentation.scaling import FeatureScale
-from models_py.segmentation.structure import REASONS
+from models_py.segmentation.parameters_of_layers import (
+    NONE,
+    Put,
+    layer_from_rows,
+    numbers,
+    put_layer,
+    quoted,
+    unquoted,
+)
+from models_py.segmentation.specs import ALGORITHMS, TRANSFORMS, LayerSpec
 
 MODEL = "microsegmentation"
-NONE = "*"
-CELL = "microsegment"
-SCALE_QUANTITIES = ("fill", "lower", "upper", "centre", "scale", "missing_share")
-LAYER_QUANTITIES = ("keys_minted", "customers_count", "worst_jaccard", "silhouette")
+CELL = MICROSEGMENT
+RETENTION = RETENTION_COLUMNS[2:]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the rows of a fitted micro-segmentation hold; see `Microsegmentation`."""
+
+    settings: Mapping[str, float]
+    layers: dict[str, LayerSpec]
+    models: dict[tuple[str, str], LayerModel]
+    cells: dict[str, Cell]
+    orders: dict[str, tuple[int, ...]]
+    retention: pd.DataFrame
 
 
 def to_rows(
     settings: Mapping[str, float],
-    layers: Mapping[str, tuple[str, ...]],
+    layers: Mapping[str, LayerSpec],
     models: Mapping[tuple[str, str], LayerModel],
     cells: Mapping[str, Cell],
+    orders: Mapping[str, Sequence[int]],
+    retention: pd.DataFrame,
 ) -> pd.DataFrame:
     """Write a fitted micro-segmentation as rows.
 
@@ -35,7 +58,8 @@ def to_rows(
     -------
     DataFrame
         model, draw (NULL: no draws here), parameter, value. A parameter reads
-        ``stage/layer/key/feature/quantity`` with * where a part does not apply.
+        ``stage/layer/key/feature/quantity`` with * where a part does not apply; a quantity may
+        carry a name after a colon, with / and % quoted as in addresses.
     """
     rows: dict[str, float] = {}
 
@@ -44,51 +68,39 @@ def to_rows(
 
     for name, value in settings.items():
         put(value, name)
-    for number, (layer, features) in enumerate(layers.items()):
+    for number, (layer, spec) in enumerate(layers.items()):
         put(number, "layer_position", NONE, layer)
-        for position, feature in enumerate(features):
-            put(position, "feature_position", NONE, layer, NONE, feature)
-    for (stage, layer), model in models.items():
-        for quantity in LAYER_QUANTITIES:
-            put(getattr(model, quantity), quantity, stage, layer)
-        put(REASONS.index(model.reason), "reason", stage, layer)
-        for scale in model.scales:
-            where = (stage, layer, NONE, scale.feature)
-            put(scale.is_log, "is_log", *where)
-            put(scale.is_used, "is_used", *where)
-            for quantity in SCALE_QUANTITIES:
-                put(getattr(scale, quantity), quantity, *where)
-        used = [scale.feature for scale in model.scales if scale.is_used]
-        for position, key in enumerate(model.keys):
-            put(position, "key_position", stage, layer, key)
-            for feature, centre in zip(used, model.centres[position], strict=True):
-                put(centre, "cluster_centre", stage, layer, key, feature)
+        _put_spec(put, layer, spec)
+    for model in models.values():
+        put_layer(put, model)
     for cell in cells.values():
         put(cell.customers_count, "customers_count", cell.stage, CELL, cell.key)
         for feature, median in cell.medians.items():
-            put(median, "median", cell.stage, CELL, cell.key, feature)
+            put(median, "median", cell.stage, CELL, cell.key, quoted(feature))
         for feature, gap in cell.gaps.items():
-            put(gap, "gap", cell.stage, CELL, cell.key, feature)
-    names = sorted(rows)
+            put(gap, "gap", cell.stage, CELL, cell.key, quoted(feature))
+    names = list(layers)
+    for stage, order in orders.items():
+        put(len(order), "pattern_layers", stage, CELL)
+        for place, position in enumerate(order):
+            put(place, f"drop_position:{names[position]}", stage, CELL)
+    for stage, layer, *shares in retention[RETENTION_COLUMNS].itertuples(index=False):
+        for quantity, share in zip(RETENTION, shares, strict=True):
+            # NULL is no number of a parameter; -1 stands for a share of nobody.
+            put(-1.0 if np.isnan(share) else share, f"{quantity}:{layer}", stage, CELL)
+    written = sorted(rows)
     return pd.DataFrame(
         {
             "model": MODEL,
-            "draw": pd.array([pd.NA] * len(names), dtype="Int64"),
-            "parameter": names,
-            "value": [rows[name] for name in names],
+            "draw": pd.array([pd.NA] * len(written), dtype="Int64"),
+            "parameter": written,
+            "value": [rows[name] for name in written],
         }
     )
 
 
-def from_rows(
-    parameters: pd.DataFrame,
-) -> tuple[
-    dict[str, float],
-    dict[str, tuple[str, ...]],
-    dict[tuple[str, str], LayerModel],
-    dict[str, Cell],
-]:
-    """Read back what `to_rows` wrote: settings, layers, layer models and cells.
+def from_rows(parameters: pd.DataFrame) -> Stored:
+    """Read back what `to_rows` wrote.
 
     Raises
     ------
@@ -105,77 +117,97 @@ def from_rows(
     table.columns = pd.Index(["stage", "layer", "key", "feature", "quantity"])
     table["value"] = rows["value"].astype(float)
     is_setting = (table[["stage", "layer", "key", "feature"]] == NONE).all(axis=1)
-    settings = _numbers(table[is_setting], "quantity")
+    settings = numbers(table[is_setting], "quantity")
     layers = _layers(table[(table["stage"] == NONE) & ~is_setting])
     fitted = table[table["stage"] != NONE]
     models = {
-        (str(stage), str(layer)): _layer_model(str(stage), str(layer), part, layers[str(layer)])
+        (str(stage), str(layer)): layer_from_rows(str(stage), str(layer), part, layers[str(layer)])
         for (stage, layer), part in fitted[fitted["layer"] != CELL].groupby(["stage", "layer"])
     }
-    cells = {
-        str(key): _cell(str(stage), str(key), part, tuple(layers))
-        for (stage, key), part in fitted[fitted["layer"] == CELL].groupby(["stage", "key"])
+    joint = fitted[fitted["layer"] == CELL]
+    orders = {
+        str(stage): _order(part, list(layers))
+        for stage, part in joint[joint["key"] == NONE].groupby("stage")
+        if (part["quantity"] == "pattern_layers").any()
     }
-    return settings, layers, models, cells
+    cells = {
+        str(key): _cell(str(stage), str(key), part, tuple(layers), orders[str(stage)])
+        for (stage, key), part in joint[joint["key"] != NONE].groupby(["stage", "key"])
+    }
+    return Stored(settings, layers, models, cells, orders, _retention(joint))
 
 
-def _numbers(part: pd.DataFrame, column: str) -> dict[str, float]:
-    return dict(zip(part[column], part["value"], strict=True))
+def _put_spec(put: Put, layer: str, spec: LayerSpec) -> None:
+    put(ALGORITHMS.index(spec.algorithm), "algorithm", NONE, layer)
+    for quantity in ("features", "always", "never"):
+        for position, feature in enumerate(getattr(spec, quantity)):
+            put(position, quantity, NONE, layer, NONE, feature)
+    for position, stage in enumerate(spec.stages):
+        put(position, f"stages:{stage}", NONE, layer)
+    for feature, transform in spec.transforms.items():
+        put(TRANSFORMS.index(transform), "transform", NONE, layer, NONE, feature)
 
 
-def _layers(part: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    names = _numbers(part[part["quantity"] == "layer_position"], "layer")
-    features = part[part["quantity"] == "feature_position"].sort_values("value")
+def _layers(part: pd.DataFrame) -> dict[str, LayerSpec]:
+    names = numbers(part[part["quantity"] == "layer_position"], "layer")
     return {
-        name: tuple(features.loc[features["layer"] == name, "feature"])
+        name: _spec(part[part["layer"] == name])
         for name in sorted(names, key=lambda name: names[name])
     }
 
 
-def _layer_model(
-    stage: str, layer: str, part: pd.DataFrame, features: tuple[str, ...]
-) -> LayerModel:
-    whole = _numbers(part[(part["key"] == NONE) & (part["feature"] == NONE)], "quantity")
-    scales = []
-    for feature in features:
-        one = _numbers(part[(part["key"] == NONE) & (part["feature"] == feature)], "quantity")
-        numbers = {quantity: one[quantity] for quantity in SCALE_QUANTITIES}
-        scales.append(FeatureScale(feature, bool(one["is_log"]), bool(one["is_used"]), **numbers))
-    used = [scale.feature for scale in scales if scale.is_used]
-    positions = _numbers(part[part["quantity"] == "key_position"], "key")
-    keys = tuple(sorted(positions, key=lambda key: positions[key]))
-    centres = np.zeros((len(keys), len(used)))
-    for row, key in enumerate(keys):
-        centre = _numbers(
-            part[(part["key"] == key) & (part["quantity"] == "cluster_centre")], "feature"
-        )
-        centres[row] = [centre[feature] for feature in used]
-    return LayerModel(
-        stage=stage,
-        layer=layer,
-        scales=tuple(scales),
-        centres=centres,
-        keys=keys,
-        keys_minted=int(whole["keys_minted"]),
-        customers_count=int(whole["customers_count"]),
-        worst_jaccard=whole["worst_jaccard"],
-        silhouette=whole["silhouette"],
-        reason=REASONS[int(whole["reason"])],
+def _spec(part: pd.DataFrame) -> LayerSpec:
+    def listed(quantity: str) -> tuple[str, ...]:
+        return tuple(part[part["quantity"] == quantity].sort_values("value")["feature"])
+
+    stages = part[part["quantity"].str.startswith("stages:")].sort_values("value")["quantity"]
+    algorithm = part.loc[part["quantity"] == "algorithm", "value"].iloc[0]
+    chosen = numbers(part[part["quantity"] == "transform"], "feature")
+    return LayerSpec(
+        listed("features"),
+        listed("always"),
+        listed("never"),
+        ALGORITHMS[int(algorithm)],
+        tuple(stage.partition(":")[2] for stage in stages),
+        {feature: TRANSFORMS[int(code)] for feature, code in chosen.items()},
     )
 
 
-def _cell(stage: str, key: str, part: pd.DataFrame, layers: tuple[str, ...]) -> Cell:
+def _order(part: pd.DataFrame, layers: Sequence[str]) -> tuple[int, ...]:
+    drops = part[part["quantity"].str.startswith("drop_position:")].sort_values("value")
+    return tuple(layers.index(text.partition(":")[2]) for text in drops["quantity"])
+
+
+def _retention(joint: pd.DataFrame) -> pd.DataFrame:
+    split = joint["quantity"].str.partition(":")
+    told = joint.assign(what=split[0], layer=split[2])[split[0].isin(RETENTION).to_numpy()]
+    wide = told.set_index(["stage", "layer", "what"])["value"].unstack("what")  # noqa: PD010
+    wide = wide.reset_index()
+    wide = wide.reindex(columns=RETENTION_COLUMNS).rename_axis(columns=None)
+    return wide.assign(**{name: wide[name].where(wide[name] >= 0.0) for name in RETENTION})
+
+
+def _cell(
+    stage: str, key: str, part: pd.DataFrame, layers: tuple[str, ...], order: tuple[int, ...]
+) -> Cell:
     count = part.loc[part["quantity"] == "customers_count", "value"].iloc[0]
     words = key.removeprefix(f"{stage}-").split("-")
-    numbers = dict(zip(words[::2], words[1::2], strict=False))
+    named = dict(zip(words[::2], words[1::2], strict=False))
     pattern: Pattern = tuple(
-        f"{stage}-{layer_code(layer)}-{numbers[layer_code(layer)]}"
-        if layer_code(layer) in numbers
-        else None
-        for layer in layers
+        f"{stage}-{layer_code(layer)}-{named[layer_code(layer)]}"
+        if layer_code(layer) in named
+        else (None if position in order else OUT)
+        for position, layer in enumerate(layers)
     )
     if microsegment_key(stage, pattern) != key:
         raise ValueError(f"model_parameters names the cell {key!r}, which no layer explains.")
-    medians = _numbers(part[part["quantity"] == "median"], "feature")
-    gaps = _numbers(part[part["quantity"] == "gap"], "feature")
-    return Cell(key, stage, pattern, int(count), medians, gaps)
+    medians = numbers(part[part["quantity"] == "median"], "feature")
+    gaps = numbers(part[part["quantity"] == "gap"], "feature")
+    return Cell(
+        key,
+        stage,
+        pattern,
+        int(count),
+        {unquoted(name): value for name, value in medians.items()},
+        {unquoted(name): value for name, value in gaps.items()},
+    )

@@ -14,6 +14,7 @@ import pandas as pd
 
 from models_py.frames import require_columns, require_complete, to_float
 from models_py.segmentation.scaling import fit_scales, scaled_values
+from models_py.segmentation.specs import LayerSpec
 
 _BLOCK = 48  # customers held against a reference at a time: 48 x 2,000 doubles stay in cache
 
@@ -110,7 +111,9 @@ def neighbours(
     for name in sorted(set(stage)):
         in_stage = np.flatnonzero(stage == name)
         part = frame.iloc[in_stage]
-        points = scaled_values(part, fit_scales(part, features))  # (customer, feature)
+        points = np.zeros((len(part), 0))  # (customer, column)
+        if features:
+            points, _ = scaled_values(part, fit_scales(part, LayerSpec(tuple(features))))
         for number in np.unique(band[in_stage]):
             inside = np.flatnonzero(band[in_stage] == number)
             if len(inside) - 1 < rules.floor:

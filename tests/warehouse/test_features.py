@@ -264,5 +264,5 @@ def test_a_layer_names_numeric_features_only(tmp_path, column, reason):
     with pytest.raises(ConfigError, match=reason):
         load_config(file)
     file.write_text(text.replace("      - categories_count\n", "      - near_home_visit_share\n"))
-    names = load_config(file).segmentation.layers["value_behaviour"]
+    names = load_config(file).segmentation.layers["value"].columns
     assert "near_home_visit_share" in names and set(names) <= set(layer_columns())

@@ -15,6 +15,7 @@ from dagster_project import potential_value
 from dagster_project.assets.potential import potential
 from dagster_project.assets.publish import GATES
 from dagster_project.config import PROJECT_ROOT, ConfigError, load_config
+from dagster_project.feature_catalogue import PREDICTED
 from dagster_project.resources import ClientelaResource
 from dagster_project.warehouse import open_warehouse
 
@@ -44,6 +45,9 @@ def write_date(warehouse, day, seed):
             "refunds_count": None,
         }
     )
+    for name in potential_value.layer_features(load_config()):
+        if name not in people and name not in PREDICTED:
+            people[name] = np.nan  # A layer whose sources this shop does not deliver.
     monthly = chance.gamma(2.0, 10.0 * (1 + kind), SIZE)
     value = pd.concat(
         people[["customer_id", "as_of_date"]].assign(

@@ -136,6 +136,7 @@ def write_slice(warehouse, orders, day, gone=()):
         "dbt_features",
         "predictions.customer_microsegments",
         "predictions.customer_potential",
+        "predictions.customer_segment_memberships",
     ):
         connection.execute(
             "insert into models.table_lineage (table_name, as_of_date, input_fingerprint) "

@@ -1,0 +1,211 @@
+"""Layers of mixed features: what is known of whom, each algorithm, and input that is bad.
+
+Add here what one layer must keep true whatever its data look like.
+Keys at refits are tested in `test_segmentation_microsegments`.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models_py.segmentation import LayerSpec, Microsegmentation
+from models_py.segmentation.lloyd import many_kmeans
+
+FAST = {"n_bootstraps": 25, "max_clusters": 4}
+
+
+def mixed(count: int = 800, seed: int = 3) -> pd.DataFrame:
+    """Two groups that show in an amount, a favourite, a truth value and a band."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 2, count)
+    likely = np.where(group == 1, 0.9, 0.1)
+    favourite = np.where(rng.random(count) < likely, "Home", "Toys").astype(object)
+    favourite[rng.random(count) < 0.02] = "Rare"
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{number:06d}" for number in range(count)],
+            "stage": "active",
+            "group": group,
+            "average_order_amount": np.where(group == 1, 90.0, 15.0) * rng.lognormal(0, 0.3, count),
+            "favourite_category": favourite,
+            "is_online_first": pd.array(rng.random(count) < likely, dtype="boolean"),
+            "income_band": np.where(rng.random(count) < likely, "50-74K", "Under 15K"),
+        }
+    )
+
+
+SPEC = LayerSpec(
+    ("average_order_amount", "favourite_category", "is_online_first", "income_band"),
+    transforms={"income_band": "ordered"},
+)
+
+
+@pytest.fixture(scope="module")
+def customers() -> pd.DataFrame:
+    return mixed()
+
+
+@pytest.fixture(scope="module")
+def model(customers: pd.DataFrame) -> Microsegmentation:
+    return Microsegmentation({"value": SPEC}, **FAST).fit(customers)
+
+
+@pytest.mark.parametrize("algorithm", ["kmeans", "gaussian_mixture", "hdbscan", "auto"])
+def test_every_algorithm_finds_groups_of_mixed_features_and_survives_storage(
+    customers: pd.DataFrame, algorithm: str
+) -> None:
+    from sklearn.metrics import adjusted_rand_score
+
+    features = ("average_order_amount", "income_band")
+    spec = LayerSpec(features, algorithm=algorithm, transforms={"income_band": "ordered"})
+    fitted = Microsegmentation({"value": spec}, **FAST).fit(customers)
+    assigned = fitted.predict(customers)
+    assert len(fitted.models_["active", "value"].keys) >= 2
+    assert adjusted_rand_score(customers["group"], assigned["cluster_key"]) > 0.6
+    loaded = Microsegmentation.from_parameters(fitted.parameters_frame())
+    pd.testing.assert_frame_equal(assigned, loaded.predict(customers), check_exact=True)
+    assert loaded.layers == fitted.layers
+    alone = pd.concat([fitted.predict(customers.iloc[[row]]) for row in range(10)])
+    pd.testing.assert_frame_equal(assigned.head(10), alone.reset_index(drop=True), check_exact=True)
+
+
+def test_an_unknown_category_is_other_and_a_missing_one_the_mean(
+    model: Microsegmentation, customers: pd.DataFrame
+) -> None:
+    scale = next(
+        scale
+        for scale in model.models_["active", "value"].scales
+        if scale.feature == "favourite_category"
+    )
+    assert scale.levels == ("Home", "Toys")
+    assert scale.shares[-1] == pytest.approx((customers["favourite_category"] == "Rare").mean())
+    raw = np.array(["Rare", "Never seen", None], dtype=object)
+    rare, unseen, missing = scale.transform(raw)
+    assert (rare == unseen).all() and (missing == 0.0).all() and rare[-1] > 0.0
+    strange = customers.head(5).assign(favourite_category="Never seen")
+    assert model.predict(strange)["distance"].notna().all()
+
+
+def test_customers_of_whom_nothing_is_known_are_a_cluster_of_their_own(
+    customers: pd.DataFrame,
+) -> None:
+    covered = customers.index % 3 > 0
+    features = list(SPEC.features)
+    holed = customers.astype(dict.fromkeys(features, object))
+    holed.loc[~covered, features] = None
+    fitted = Microsegmentation({"value": SPEC}, **FAST).fit(holed)
+    assigned = fitted.predict(holed)
+    assert (assigned["cluster_key"] == "active-va-00").to_numpy().tolist() == (~covered).tolist()
+    assert assigned.loc[~covered, "distance"].isna().all()
+    quality = fitted.quality(assigned).set_index("layer")
+    assert quality.loc["value", "coverage_share"] == pytest.approx(covered.mean())
+    assert quality.loc["value", "clusters_count"] == 2
+    whole = Microsegmentation({"value": SPEC}, **FAST).fit(holed[covered])
+    known = whole.predict(holed[covered])["cluster_key"].to_numpy()
+    assert known.tolist() == assigned.loc[covered, "cluster_key"].tolist()
+
+
+def test_a_layer_that_is_not_delivered_is_left_out_and_says_so(customers: pd.DataFrame) -> None:
+    layers = {"value": SPEC, "engagement": ("web_sessions_90d_count",)}
+    empty = customers.assign(web_sessions_90d_count=np.nan)
+    fitted = Microsegmentation(layers, **FAST).fit(empty)
+    quality = fitted.quality(fitted.predict(empty)).set_index("layer")
+    assert quality.loc["engagement", "reason"].startswith("left out")
+    assert quality.loc["engagement", "coverage_share"] == 0.0
+    assert not fitted.catalogue()["pattern"].str.contains("engagement").any()
+
+
+def test_unrelated_categories_are_no_structure() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{number:05d}" for number in range(900)],
+            "stage": "active",
+            "gender": rng.choice(["f", "m"], 900),
+            "region": rng.choice(["a", "b", "c"], 900),
+        }
+    )
+    fitted = Microsegmentation({"demography": ("gender", "region")}, **FAST).fit(frame)
+    assert len(fitted.models_["active", "demography"].keys) == 1
+    assert fitted.catalogue()["microsegment_key"].tolist() == ["active-all"]
+
+
+def test_features_are_forced_in_and_kept_out_by_config(customers: pd.DataFrame) -> None:
+    sparse = customers["average_order_amount"].where(customers.index % 10 == 0)
+    frame = customers.assign(
+        first_purchase_amount=sparse, max_order_amount=customers["average_order_amount"] * 1.001
+    )
+    names = ("average_order_amount", "first_purchase_amount", "max_order_amount")
+    plain = Microsegmentation({"value": names}, **FAST).fit(frame)
+    assert plain.features().set_index("feature")["decision"].to_dict() == {
+        "average_order_amount": "used",
+        "first_purchase_amount": "left out: 90% missing",
+        "max_order_amount": "left out: says the same as an earlier feature",
+    }
+    spec = LayerSpec(names, always=("first_purchase_amount",), never=("average_order_amount",))
+    told = Microsegmentation({"value": spec}, **FAST).fit(frame).features().set_index("feature")
+    assert told["is_used"].to_dict() == {
+        "average_order_amount": False,
+        "first_purchase_amount": True,
+        "max_order_amount": True,
+    }
+
+
+def test_a_stage_is_left_to_other_layers_where_config_says_so(customers: pd.DataFrame) -> None:
+    spec = LayerSpec(SPEC.features, stages=("star",))
+    fitted = Microsegmentation({"value": spec}, **FAST).fit(customers)
+    assert fitted.predict(customers)["cluster_key"].eq("active-all").all()
+    assert fitted.catalogue()["microsegment_key"].tolist() == ["active-all"]
+
+
+@pytest.mark.parametrize("transform", ["log", "none", "rank"])
+def test_transforms_are_overruled_and_survive_storage(
+    customers: pd.DataFrame, transform: str
+) -> None:
+    spec = LayerSpec(("average_order_amount",), transforms={"average_order_amount": transform})
+    fitted = Microsegmentation({"value": spec}, **FAST).fit(customers)
+    outlier = customers.head(1).assign(average_order_amount=1e9)
+    assert np.isfinite(fitted.predict(outlier)["distance"]).all()
+    loaded = Microsegmentation.from_parameters(fitted.parameters_frame())
+    pd.testing.assert_frame_equal(
+        fitted.predict(customers), loaded.predict(customers), check_exact=True
+    )
+
+
+def test_one_customer_in_a_stage_constants_and_an_empty_layer_have_their_fallback(
+    customers: pd.DataFrame,
+) -> None:
+    one = customers.head(1).assign(stage="star", customer_id="z")
+    constant = customers.assign(average_order_amount=5.0)
+    layers = {"value": ("average_order_amount",), "engagement": ("web_recency_days",)}
+    frame = pd.concat([constant, one]).assign(web_recency_days=np.nan)
+    fitted = Microsegmentation(layers, **FAST).fit(frame)
+    reasons = fitted.quality().set_index(["stage", "layer"])["reason"]
+    assert reasons["active", "value"] == "one group: every feature is constant or mostly missing"
+    assert reasons["star", "value"].startswith("one group")
+    segments = fitted.microsegments(fitted.predict(frame))
+    assert segments["microsegment_key"].value_counts().to_dict() == {
+        "active-all": len(customers),
+        "star-all": 1,
+    }
+    assert fitted.profile(frame, segments)["standardised_gap"].dropna().eq(0.0).all()
+
+
+def test_a_layer_without_any_feature_left_is_refused() -> None:
+    with pytest.raises(ValueError, match="no feature left"):
+        LayerSpec(("gender",), never=("gender",))
+    with pytest.raises(ValueError, match="use one of kmeans"):
+        LayerSpec(("gender",), algorithm="dbscan")
+
+
+def test_many_kmeans_at_once_are_as_good_as_one_by_one() -> None:
+    from sklearn.cluster import KMeans
+
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(400, 3)) + 4.0 * rng.integers(0, 3, 400)[:, None]
+    weights = np.array([np.bincount(rng.integers(0, 400, 400), minlength=400) for _ in range(8)])
+    found = many_kmeans(values, 3, weights.astype(float), 5, np.random.default_rng(0))
+    for centres, weight in zip(found, weights, strict=True):
+        apart = ((values[:, None, :] - centres) ** 2).sum(axis=2).min(axis=1)
+        best = KMeans(3, n_init=10, random_state=0).fit(values, sample_weight=weight).inertia_
+        assert (apart * weight).sum() == pytest.approx(best, rel=1e-3)
