@@ -11,7 +11,7 @@ from dagster_project.feature_catalogue import features
 
 ROW = "customer_360"
 OTHERS = {
-    "birth_decade": "bigint",
+    "birth_decade": "integer",
     "country_code": "varchar",
     "stage": "varchar",
     "stage_rule": "varchar",

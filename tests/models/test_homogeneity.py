@@ -80,3 +80,18 @@ def test_the_published_study_has_equal_groups_and_an_interval_for_every_rival():
             assert rival["groups"] == found["groups"]
             assert rival["low"] <= rival["difference"] <= rival["high"]
             assert rival["is_lower"] == (rival["high"] < 0)
+
+
+def test_the_figures_of_the_docs_are_the_measured_ones():
+    docs = (ROOT / "docs/segments.md").read_text()
+    study = json.loads((ROOT / "benchmarks/results/homogeneity.json").read_text())
+    assert study["chosen"] == "value alone" and "predicted value alone" in docs
+    for found in study["sets"].values():
+        own = f"| {found['horizon_days']} | {found['groups']} | {found['within_share']:.3f} |"
+        assert own in docs
+        for rival in found["against"].values():
+            figures = f"{rival['within_share']:.3f} ({rival['difference']:+.3f}, "
+            assert figures + f"{rival['low']:+.3f} to {rival['high']:+.3f})" in docs
+    assert [n for n, s in study["sets"].items() if not s["against"]["k_means"]["is_lower"]] == [
+        "adventureworks"
+    ]

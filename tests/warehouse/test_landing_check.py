@@ -210,7 +210,7 @@ def test_layers_say_which_of_their_columns_would_be_empty(tmp_path: Path) -> Non
     assert "layer product: 0 of 5; layer engagement" in text
     items = "source_system,order_id,line_number,product_id\n"
     text = checked(tmp_path, order_items=items, products="product_id,category_1\n").text(200)
-    assert "layer product: 5 of 5" in text
+    assert "product: 5 of 5" in text
 
 
 def test_dates_that_became_midnights_are_named_with_the_remedy(tmp_path: Path) -> None:
