@@ -51,3 +51,27 @@ def quality_of(model: "Microsegmentation", clusters: pd.DataFrame) -> pd.DataFra
             reason = f"left out: not known of anyone; its features need {', '.join(sorted(needs))}"
             quality.loc[mine & (quality["clusters_count"] == 0), "reason"] = reason
     return quality
+
+
+def map_values(
+    model: "Microsegmentation", frame: pd.DataFrame, segments: pd.DataFrame
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """The stage with most customers among those with several segments, and their features.
+
+    `frame` is ordered as `segments`. Returns the stage, its features on the fitted scale, shape
+    (customer, column), and whether each row of `frame` belongs to it.
+    """
+    from models_py.segmentation.scaling import scaled_values
+
+    by_stage = segments.groupby("stage")["microsegment_key"].agg(["size", "nunique"])
+    several = by_stage[by_stage["nunique"] > 1]
+    stage = str((several if len(several) else by_stage)["size"].idxmax())
+    here = (segments["stage"] == stage).to_numpy()
+    names = model.pattern_layers(stage) or tuple(model.layers)
+    parts = [
+        scaled_values(frame[here], model.models_[stage, name].scales)[0]
+        for name in names
+        if (stage, name) in model.models_
+    ]
+    values = np.concatenate([np.zeros((int(here.sum()), 2)), *parts], axis=1)
+    return stage, values, here

@@ -24,7 +24,7 @@ from dagster_project.model_registry import (
     version_in_force,
 )
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
-from dagster_project.pictures import segments_picture
+from dagster_project.pictures import markdown, segments_picture
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import (
     CUSTOMER_LAYER_CLUSTERS,
@@ -36,7 +36,8 @@ from dagster_project.result_tables import (
     MICROSEGMENTS,
     SEGMENTATION_QUALITY,
 )
-from dagster_project.segment_layers import layer_specs, quality_of
+from dagster_project.segment_layers import layer_specs, map_values, quality_of
+from dagster_project.segment_pictures import map_png, profiles_png
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -280,10 +281,19 @@ def segments(
             warehouse.replace_slice(table, rows, {"as_of_date": as_of})
         measured = record(warehouse, step, context.run_id, ASSIGNED)
     value = frame[["customer_id", "predicted_revenue_mean"]].merge(cells, on="customer_id")
+    stage, points, here = map_values(model, frame, cells)
+    names = catalogue.set_index("microsegment_key")["microsegment_name"]
+    map_of = map_png(points, cells["microsegment_key"][here], names, f"Map of stage {stage}")
     extra = {
         MICROSEGMENTS.full_name: {
-            "sizes and value": dg.MetadataValue.md(segments_picture(catalogue, value))
-        }
+            "sizes and value": dg.MetadataValue.md(segments_picture(catalogue, value)),
+            "map": dg.MetadataValue.md(markdown(map_of, "map of micro-segments")),
+        },
+        MICROSEGMENT_PROFILES.full_name: {
+            "profiles": dg.MetadataValue.md(
+                markdown(profiles_png(profile, catalogue), "profiles of micro-segments")
+            )
+        },
     }
     yield from results(ASSIGNED, measured, extra)
 

@@ -19,7 +19,7 @@ MAX_MISSES = 15
 REFERENCE_DRAWS = 20
 RESTARTS = 10
 """Starts of k-means on a cloud, as many as on the customers: with fewer, clouds lost too easily."""
-CLOUD_DEVIATIONS = 3.0
+CLOUD_DEVIATIONS = 4.0
 """Standard deviations by which a new grouping must be above the mean of the clouds."""
 
 

@@ -62,7 +62,7 @@ def find_structure(
 
     Candidates are tried from the highest silhouette down, and the first that passes three gates is
     taken: its smallest cluster holds the floor; its silhouette beats every one of 20 samples of one
-    cloud, and their mean by 3 standard deviations (Liu et al. 2008, *SigClust*: cutting one long
+    cloud, and their mean by 4 standard deviations (Liu et al. 2008, *SigClust*: cutting one long
     cloud in two is stable at 0.98 and still no structure); its worst cluster has a mean bootstrap
     Jaccard of at least `stability_floor` (Hennig 2007, *Cluster-wise assessment of cluster
     stability*, 0.75). The order is cheap and the outcome that of trying all: silhouettes cost
