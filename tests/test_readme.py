@@ -162,3 +162,52 @@ def test_speed_figures_are_the_measured_ones():
     seconds = sum(part["cpu_seconds"] for part in whole)
     memory = max(part["peak_memory_gb"] for part in whole)
     assert f"scored in {seconds:.0f} s of processor time and {memory:.1f} GB" in README
+
+
+def test_key_figures_are_the_measured_ones():
+    apart, touch, same = (
+        result("migration_keys")[name]
+        for name in ("groups_apart", "groups_that_touch", "unchanged_data")
+    )
+    lost = sum(world["keys_without_lineage"] for world in (apart, touch, same))
+    counted = f"{apart['counted_behaviour_moves']:,} of {apart['planted_moves']:,}"
+    assert f"keys without lineage {lost}, counted moves {counted}" in README
+    moved = f"moved by a refit {apart['moves_by_refit']} where groups are clear and "
+    assert moved + f"{touch['moves_by_refit']} where they touch" in README
+    assert same["moves_by_refit"] == same["counted_behaviour_moves"] == 0
+
+
+def test_figures_of_sizes_to_come_are_the_measured_ones():
+    sets = dict(result("migration")["sets"])
+    ours, plain = (
+        {name: round(100 * found[way]["1 ahead"]["coverage"]) for name, found in sets.items()}
+        for way in ("shocks", "plain")
+    )
+    ours_here, plain_here = ours.pop("retailer"), plain.pop("retailer")
+    assert len(ours) == 4
+    claim = f"in {ours_here} % of cases on a simulated chain, {min(ours.values())} to "
+    assert claim + f"{max(ours.values())} % on four public sets ({plain_here} % and " in README
+    assert f"and {min(plain.values())} to {max(plain.values())} % if months" in README
+    assert sets["retailer"]["shocks"]["1 ahead"]["origins"] >= 24
+
+
+def test_figures_of_homogeneity_are_the_measured_ones():
+    sets = result("homogeneity")["sets"]
+    for name in ("complete_journey", "online_retail", "adventureworks"):
+        for rival in ("rfm_cells", "k_means"):
+            found = sets[name]["against"][rival]
+            assert (found["high"] < 0) == (name != "adventureworks"), (name, rival)
+            assert (found["low"] > 0) == (name == "adventureworks"), (name, rival)
+
+
+def test_figures_of_potential_are_the_measured_ones():
+    runs = result("potential")["runs"]
+    held = [run for run in runs if run["ceiling_share"] > 0]
+    free = [run for run in runs if run["ceiling_share"] == 0]
+    right = sum(run["holds_truth"] for run in held)
+    assert f"held the truth in {right} of {len(held)} shops" in README
+    zero = sum(run["slope_p05"] <= 0 <= run["slope_p95"] for run in free)
+    assert f"where nobody was, it is 0 in {zero} of {len(free)}" in README
+    for run in held:
+        for ranking in run["ranking"].values():
+            assert ranking["spearman_gain_p05_p95"][0] > 0
