@@ -128,21 +128,26 @@ def _of_family(
 ) -> LifetimeValue | None:
     """Purchases of another family fitted at an origin; spend, clock and terms as in force.
 
-    None when unhealthy, and when the family costs too much for a shop of this size.
+    None when unhealthy, and when the family costs too much: for a shop of this size, or because
+    weighting does not do and its chains would have to run, a quarter of an hour for each origin of
+    The Complete Journey.
     """
     groups = warehouse.frame(purchase_groups(None, model.covariates), [day])
     if family in COSTLY and len(groups) > MOST_GROUPS:
         return None
-    draws, health = fit_purchases(
-        groups,
-        family,
-        Sampling(),
-        len(model.draws_),
-        model.random_state,
-        model.clock_,
-        day,
-        model.design_,
-    )
+    try:
+        draws, health = fit_purchases(
+            groups,
+            family,
+            Sampling("importance" if family in COSTLY else "auto"),
+            len(model.draws_),
+            model.random_state,
+            model.clock_,
+            day,
+            model.design_,
+        )
+    except np.linalg.LinAlgError:  # The density has no curvature to propose from.
+        return None
     if posterior.failed_gates(health):
         return None
     other = copy.copy(model)

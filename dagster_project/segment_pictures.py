@@ -34,12 +34,14 @@ def map_png(values: np.ndarray, keys: pd.Series, names: pd.Series, title: str) -
     _, spread, directions = np.linalg.svd(centred, full_matrices=False)
     # The sign of a direction has no meaning: the largest part points up, whatever the library did.
     signs = np.sign(directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)])
-    points = centred @ (directions * signs[:, None])[:2].T  # (customer, direction)
+    points = np.zeros((len(values), 2))  # (customer, direction)
+    found = min(2, len(directions))
+    points[:, :found] = centred @ (directions * signs[:, None])[:found].T
     explained = spread[:2] ** 2 / max(float((spread**2).sum()), 1e-12)
     shown = np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int)
     sizes = keys.value_counts()
     order = sorted(sizes.index, key=lambda key: (-sizes[key], key))
-    figure = figure_of(9.5, 6.6)
+    figure = figure_of(8.5, 7.6)
     axes = figure.add_subplot()
     labels = keys.to_numpy()[shown]
     rest = ~np.isin(labels, order[: len(COLOURS)])
@@ -55,7 +57,7 @@ def map_png(values: np.ndarray, keys: pd.Series, names: pd.Series, title: str) -
     axes.set_xlabel(f"first principal component ({explained[0]:.0%} of the variance)")
     axes.set_ylabel(f"second ({explained[1]:.0%})" if len(explained) > 1 else "")
     axes.set_title(title)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8, markerscale=2)
+    figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=8, markerscale=2)
     plain(axes)
     return png_of(figure)
 

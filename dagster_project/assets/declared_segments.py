@@ -46,7 +46,11 @@ def customer_segments(
             warehouse,
             CUSTOMER_SEGMENT_MEMBERSHIPS.full_name,
             as_of,
-            [("predictions.customer_microsegments", as_of), ("dbt_customer_rows", None)],
+            [
+                ("predictions.customer_microsegments", as_of),
+                ("predictions.customer_potential", as_of),
+                ("dbt_customer_rows", None),
+            ],
             [[asdict(segment) for segment in segments], delivered, horizon],
             code_hash(*CODE),
         )

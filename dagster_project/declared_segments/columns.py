@@ -26,6 +26,7 @@ OTHERS = {
     "expected_next_order_date": "date",
     "expected_order_value_mean": "double",
     "model_version_id": "varchar",
+    "differences_to_peers": "varchar",
 }
 # Columns of OTHERS that are empty unless these shapes are delivered.
 NEEDS = {
@@ -43,6 +44,9 @@ AT_HORIZON = {
     "predicted_present_value_{days}d_mean": "double",
     "purchase_{days}d_probability": "double",
     "interval_status_{days}d": "varchar",
+    "benchmark_gap_{days}d_amount": "double",
+    "potential_revenue_{days}d_mean": "double",
+    "potential_basis_{days}d": "varchar",
 }
 
 

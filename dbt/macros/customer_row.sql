@@ -1,6 +1,6 @@
 {#- One customer on one date: features, attributes, stage, micro-segment and value at every horizon side by
     side. `slices` names the relations that hold predictions: all dates for customer_360_by_date, over which
-    declared segments are evaluated, or the promoted one for customer_360, which has potential value too. Left joins from the features, so that
+    declared segments are evaluated, or the promoted one for customer_360. Left joins from the features, so that
     prospects and unpromoted dates keep their observed values. The columns are those of
     dagster_project/declared_segments/columns.py. #}
 {% macro customer_row(slices, latest=none) %}
@@ -48,8 +48,7 @@ with ltv as (
         max(model_version_id) as model_version_id
     from {{ slices.ltv }}
     group by customer_id, as_of_date
-)
-{%- if slices.potential %},
+),
 potential as (
     select
         customer_id,
@@ -63,7 +62,6 @@ potential as (
     from {{ slices.potential }}
     group by customer_id, as_of_date
 )
-{%- endif %}
 select
     features.customer_id,
     features.as_of_date,
@@ -118,15 +116,11 @@ select
     {%- for column in predicted %}
     ltv.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
-    {%- if slices.potential %}
     {%- for column in possible %}
     potential.{{ value_at_horizon(column, horizon) }},
     {%- endfor %}
-    {%- endif %}
     {%- endfor %}
-    {%- if slices.potential %}
     potential.differences_to_peers,
-    {%- endif %}
     ltv.value_rank,
     ltv.value_tier,
     ltv.alive_probability,
@@ -139,10 +133,8 @@ inner join {{ latest }} as latest on features.as_of_date = latest.as_of_date
 {%- endif %}
 inner join {{ ref('dim_customers') }} as customers on features.customer_id = customers.customer_id
 left join ltv on features.customer_id = ltv.customer_id and features.as_of_date = ltv.as_of_date
-{%- if slices.potential %}
 left join potential
     on features.customer_id = potential.customer_id and features.as_of_date = potential.as_of_date
-{%- endif %}
 left join {{ slices.lifecycle }} as lifecycle
     on features.customer_id = lifecycle.customer_id and features.as_of_date = lifecycle.as_of_date
 left join {{ slices.segments }} as segments

@@ -157,3 +157,31 @@ def test_frames_without_rows_still_give_a_picture() -> None:
 def test_markdown_embeds_the_picture_with_a_text() -> None:
     text = pictures.value_picture(portfolio(), "USD")
     assert text.startswith("![predicted value by horizon](data:image/png;base64,iVBOR")
+
+
+def test_a_map_and_a_heat_map_of_segments_are_drawn_alike_twice():
+    from dagster_project.segment_pictures import map_png, profiles_png
+
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(300, 4))
+    keys = pd.Series([f"active-va-{number % 9:02d}" for number in range(300)])
+    names = pd.Series({key: f"Active, {key}" for key in keys})
+    first = map_png(values, keys, names, "Map")
+    assert first == map_png(values, keys, names, "Map") and first.startswith(b"\x89PNG")
+    profile = pd.DataFrame(
+        {
+            "microsegment_key": ["a", "a", "b", "b"],
+            "feature": ["x", "y", "x", "y"],
+            "base_standardised_gap": [1.0, np.nan, -3.0, 0.2],
+        }
+    )
+    catalogue = pd.DataFrame(
+        {
+            "microsegment_key": ["a", "b", "c"],
+            "microsegment_name": ["A", "B", "C"],
+            "customers_count": [10, 20, 0],
+        }
+    )
+    assert profiles_png(profile, catalogue).startswith(b"\x89PNG")
+    one = map_png(np.zeros((1, 2)), keys.head(1), names, "One")
+    assert one.startswith(b"\x89PNG")

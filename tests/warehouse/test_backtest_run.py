@@ -159,10 +159,11 @@ def test_a_family_serves_only_when_it_gains_significantly():
 
 
 def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatch):
-    fitted = []
+    fitted, ways = [], {}
 
-    def fit(groups, family, *_):
+    def fit(groups, family, sampling, *_):
         fitted.append(family)
+        ways[family] = sampling.inference
         health = {"k_hat": 0.1, "ess_bulk_min": 1e3, "ess_tail_min": 1e3}
         return model.draws_[["r", "alpha", "a", "b"]], health
 
@@ -172,6 +173,7 @@ def test_a_costly_family_is_left_out_of_large_shops(warehouse, model, monkeypatc
         for family in ("bg_nbd", "pareto_nbd"):
             backtest_families._of_family(warehouse, family, model, ORIGINS[0])
     assert fitted == ["bg_nbd", "pareto_nbd", "bg_nbd"]
+    assert ways == {"bg_nbd": "auto", "pareto_nbd": "importance"}
 
 
 def test_a_costly_family_is_left_out_where_today_is_large(warehouse, model, monkeypatch):

@@ -4,5 +4,6 @@
         'ltv': source('predictions', 'customer_ltv'),
         'lifecycle': source('predictions', 'customer_lifecycle'),
         'segments': source('predictions', 'customer_microsegments'),
+        'potential': source('predictions', 'customer_potential'),
     },
 ) }}
