@@ -76,7 +76,7 @@ EXAMPLE_QUERY = (
     "select stage, count(*) as customers, round(sum(predicted_revenue_90d_mean)) as value "
     "from serving.customer_360 group by stage order by value desc nulls last limit 3"
 )
-SEGMENT_LINES = 12
+SEGMENT_LINES = 8
 WIDTH = 100
 
 
