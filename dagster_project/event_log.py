@@ -98,7 +98,8 @@ def keep_no_connections() -> None:
     """
     OpenSqliteEventLog.is_keeping = False
     for storage in list(OpenSqliteEventLog.opened):
-        storage.let_go()
+        with storage._db_lock:  # An event that is being stored ends first.
+            storage.let_go()
 
 
 def _changes(connection: Connection) -> int:

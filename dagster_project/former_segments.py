@@ -108,10 +108,11 @@ def with_former(
     frame = frame_of(warehouse, then, as_of_date, model)
     frame["former_predicted_revenue_mean"] = np.nan
     if fits.value is not None:
-        value = _value_of(warehouse, then, as_of_date, fits.value).reindex(frame["customer_id"])
+        days = (then.lifecycle.horizon_days, config.lifecycle.horizon_days)
+        value = _value_of(warehouse, then, as_of_date, fits.value, *days)
+        value = value.reindex(frame["customer_id"])
         for column in value.columns:
             frame[column] = value[column].to_numpy()
-        frame["former_predicted_revenue_mean"] = frame["predicted_revenue_mean"]
     frame = frame.merge(assign_stages(frame, rules), on="customer_id")
     former = model.microsegments(model.predict(frame)).merge(
         frame[["customer_id", "former_predicted_revenue_mean"]], on="customer_id"
@@ -138,11 +139,16 @@ def _as_told(warehouse: Warehouse, config: Config, version: str) -> Config:
 
 
 def _value_of(
-    warehouse: Warehouse, config: Config, as_of_date: dt.date, version: str
+    warehouse: Warehouse,
+    config: Config,
+    as_of_date: dt.date,
+    version: str,
+    stage_days: int,
+    value_days: int,
 ) -> pd.DataFrame:
-    """purchase_probability and predicted_revenue_mean by another fit, at the stages' horizon."""
+    """What stages ask for by another fit at their horizon, and its revenue at the one of values."""
     model = load_model(warehouse, version, config)
-    column = list(model.horizons_days).index(config.lifecycle.horizon_days)
+    column, carried = (list(model.horizons_days).index(days) for days in (stage_days, value_days))
     pieces: list[pd.DataFrame] = []
 
     def score(batch: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -154,6 +160,7 @@ def _value_of(
                     {
                         "purchase_probability": futures.purchase_probability[:, column],
                         "predicted_revenue_mean": futures.revenue_mean[:, column],
+                        "former_predicted_revenue_mean": futures.revenue_mean[:, carried],
                     },
                     index=batch["customer_id"].iloc[start:stop],
                 )

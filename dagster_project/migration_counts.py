@@ -30,9 +30,11 @@ PERSONS = """
             coalesce(segments.former_stage, segments.stage) as former_stage,
             coalesce(segments.former_microsegment_key, segments.microsegment_key)
                 as former_microsegment_key,
-            coalesce(value.predicted_revenue_mean, 0) as value,
-            coalesce(segments.former_predicted_revenue_mean, value.predicted_revenue_mean, 0)
-                as former_value,
+            case when valued.as_of_date is not null then coalesce(value.predicted_revenue_mean, 0)
+                end as value,
+            case when valued.as_of_date is not null then coalesce(
+                segments.former_predicted_revenue_mean, value.predicted_revenue_mean, 0)
+                end as former_value,
             row_number() over (
                 partition by coalesce(superseded.customer_id, segments.customer_id),
                     segments.as_of_date
@@ -44,6 +46,10 @@ PERSONS = """
             on value.customer_id = segments.customer_id
             and value.as_of_date = segments.as_of_date
             and value.horizon_days = {horizon}
+        -- A slice made before that horizon was predicted has no value, which is not a value of 0.
+        left join (
+            select distinct as_of_date from predictions.customer_ltv where horizon_days = {horizon}
+        ) as valued on valued.as_of_date = segments.as_of_date
         left join identity.superseded as superseded
             on superseded.old_customer_id = segments.customer_id
         where segments.as_of_date in ({days})

@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 MOST_ORIGINS = 12
 QUANTILES = ("mean", "p05", "p25", "p50", "p75", "p95")
 PROMOTED = """
-    select distinct as_of_date from predictions.customer_potential
+    select distinct as_of_date from predictions.potential_shares
     join models.promoted_dates using (as_of_date)
-    where is_promoted and as_of_date < ? order by as_of_date desc
+    where is_promoted and as_of_date < ? and comparison_id = ? order by as_of_date desc
 """
 PAST = """
     select customer_id, predicted_revenue_mean as predicted, benchmark_amount as benchmark
     from predictions.customer_potential where as_of_date = ? and horizon_days = ?
+    -- What a merged person realised is known of both together only.
+    and customer_id not in (select old_customer_id from identity.superseded)
+    and customer_id not in (select customer_id from identity.superseded)
     order by customer_id
 """
 VALUE = f"""
@@ -84,9 +87,35 @@ def value_at(warehouse: Warehouse, as_of: dt.date) -> pd.DataFrame:
     return warehouse.frame(VALUE, [as_of])
 
 
-def past_slices(warehouse: Warehouse, as_of: dt.date) -> list[tuple[dt.date, str | None]]:
-    """Earlier promoted dates with gaps, latest first, and the fingerprint of each."""
-    days = [row[0] for row in warehouse.connection.execute(PROMOTED, [as_of]).fetchall()]
+def require_same_buyers(frame: pd.DataFrame, value: pd.DataFrame, horizons_count: int) -> None:
+    """Refuse value that is not of exactly the customers compared; rows are matched by place.
+
+    Raises
+    ------
+    ValueError
+        With both row counts and the remedy.
+    """
+    wanted = np.tile(frame["customer_id"].to_numpy(dtype=object), horizons_count)
+    found = value["customer_id"].to_numpy(dtype=object)
+    if len(wanted) != len(found) or (wanted != found).any():
+        raise ValueError(
+            f"predictions.customer_ltv has {len(found)} rows, and {len(frame)} buyers of "
+            f"marts.fct_customer_features at {horizons_count} horizons make {len(wanted)}, or they "
+            "are other customers: build the date's value and segments again."
+        )
+
+
+def past_slices(
+    warehouse: Warehouse, as_of: dt.date, comparison_id: str
+) -> list[tuple[dt.date, str | None]]:
+    """Earlier promoted dates with gaps made by the same comparison, latest first.
+
+    Returns
+    -------
+    list of (date, fingerprint)
+    """
+    found = warehouse.connection.execute(PROMOTED, [as_of, comparison_id]).fetchall()
+    days = [row[0] for row in found]
     name = CUSTOMER_POTENTIAL.full_name
     return [(day, recorded_fingerprint(warehouse, name, day)) for day in days]
 
@@ -196,13 +225,13 @@ def microsegment_rows(customers: pd.DataFrame, shares: Shares) -> pd.DataFrame:
         customers_count=("customer_id", "size"),
         compared_customers_count=("is_compared", "sum"),
         predicted_revenue_mean=("predicted_revenue_mean", "sum"),
-        benchmark_gap_amount=("benchmark_gap_amount", "sum"),
+        benchmark_gap_amount=("benchmark_gap_amount", lambda gaps: gaps.sum(min_count=1)),
     )
     summed = summed.reset_index()
     has_peers = summed["compared_customers_count"] > 0
     named = {name: summed["horizon_days"].map({h: getattr(s, name) for h, (s, _) in shares.items()})
              for name in ("share", "share_p05", "share_p95", "basis")}  # fmt: skip
-    gap = summed["benchmark_gap_amount"]
+    gap = summed["benchmark_gap_amount"].fillna(0.0)
     return summed.assign(
         attainable_share=named["share"].where(has_peers, 0.0),
         potential_uplift_mean=gap * named["share"],

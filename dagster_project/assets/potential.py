@@ -6,11 +6,20 @@ potential_value.py, statistics in models_py/segmentation.
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import dagster as dg
 
 from dagster_project import backtest_outcomes, potential_value, settings_potential
-from dagster_project.lineage import asset_spec, begin, code_hash, record, results, step_for
+from dagster_project.lineage import (
+    asset_spec,
+    begin,
+    code_hash,
+    fingerprint,
+    record,
+    results,
+    step_for,
+)
 from dagster_project.partitions import AS_OF_DATES, ONE_RUN_PER_DATE
 from dagster_project.resources import POOL, ClientelaResource
 from dagster_project.result_tables import (
@@ -66,8 +75,10 @@ def potential(
         floor=settings.floor_peers,
         quantile=settings.benchmark_quantile,
     )
+    # A share of gaps that another comparison found is no share of today's.
+    comparison_id = fingerprint(asdict(rules), compared_by)
     with clientela.warehouse() as warehouse:
-        past = potential_value.past_slices(warehouse, as_of)
+        past = potential_value.past_slices(warehouse, as_of, comparison_id)
         step = step_for(
             warehouse,
             CUSTOMER_POTENTIAL.full_name,
@@ -81,6 +92,7 @@ def potential(
             return
         frame = potential_value.frame_at(warehouse, config, as_of)
         value = potential_value.value_at(warehouse, as_of)
+        potential_value.require_same_buyers(frame, value, len(horizons))
         predicted = value["predicted_revenue_mean"].to_numpy().reshape(len(horizons), -1).T
         compared, benchmark = compare(frame, compared_by, told, predicted, rules)
         days = [day for day, _ in past]
@@ -93,7 +105,9 @@ def potential(
         frames = {
             CUSTOMER_POTENTIAL: customers,
             MICROSEGMENT_POTENTIAL: potential_value.microsegment_rows(customers, shares),
-            POTENTIAL_SHARES: told_shares.assign(model_version_id=version),
+            POTENTIAL_SHARES: told_shares.assign(
+                model_version_id=version, comparison_id=comparison_id
+            ),
         }
         warehouse.replace_slices(
             [(table, rows.assign(as_of_date=as_of)) for table, rows in frames.items()],

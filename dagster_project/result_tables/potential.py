@@ -86,7 +86,11 @@ MICROSEGMENT_POTENTIAL = ResultTable(
         ("customers_count", "BIGINT", "Customers with a purchase."),
         ("compared_customers_count", "BIGINT", "Of them those with comparable peers."),
         ("predicted_revenue_mean", "DOUBLE", "Sum over its customers."),
-        ("benchmark_gap_amount", "DOUBLE", "Sum of the gaps; a comparison, not a cause."),
+        (
+            "benchmark_gap_amount",
+            "DOUBLE",
+            "Sum of the gaps, a comparison, not a cause; NULL when nobody is comparable.",
+        ),
         SHARE,
         (
             "potential_uplift_mean",
@@ -130,5 +134,10 @@ POTENTIAL_SHARES = ResultTable(
         ("customers_count", "BIGINT", "Customers in them; one counts at each date."),
         BASIS,
         ("reason", "VARCHAR", "Why it is that basis, with the figures."),
+        (
+            "comparison_id",
+            "VARCHAR",
+            "Hash of the settings that found peers; only past dates of the same are used.",
+        ),
     ),
 )

@@ -20,7 +20,8 @@ def past_counts(migrations: pd.DataFrame, keys: Sequence[str]) -> tuple[np.ndarr
     Behaviour of a period is counted in the keys of the fits at its start. Each refit since, that of
     the period included, sent the customers of a key to other keys, and the counts follow them in
     the same shares; they are fractions then. A key that stood through a refit without customers
-    keeps its name. Customers of keys that nobody of today's keys descends from are left out.
+    keeps its name. Customers of keys that nobody of today's keys descends from are left out, and so
+    is a period without any others, such as one before a refit that no period of this length holds.
 
     Parameters
     ----------
@@ -65,8 +66,9 @@ def past_counts(migrations: pd.DataFrame, keys: Sequence[str]) -> tuple[np.ndarr
                 moved[np.arange(size), np.arange(size)] += to[:-1]
             elif start in translation:
                 moved += translation[start][:, None] * to[None, :]
-        counts.append(moved)
-        arrivals.append(came)
+        if moved.any() or came.any():
+            counts.append(moved)
+            arrivals.append(came)
     if not counts:
         return np.zeros((0, size, size + 1)), np.zeros((0, size))
     return np.stack(counts[::-1]), np.stack(arrivals[::-1])

@@ -265,3 +265,9 @@ def test_a_key_that_nobody_descends_from_is_left_out():
     counts, _ = past_counts(table, ["a"])
     assert counts.tolist() == [[[7.0, 0.0]]]
     assert past_counts(table.head(0), ["a"])[0].shape == (0, 1, 2)
+
+
+def test_a_period_whose_keys_are_gone_is_no_period_that_was_learned_from():
+    table = migrations([(1, "behaviour", "x", "x", 5), (2, "behaviour", "a", "a", 7)])
+    counts, arrivals = past_counts(table, ["a"])
+    assert counts.tolist() == [[[7.0, 0.0]]] and len(arrivals) == 1

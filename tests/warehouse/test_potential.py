@@ -263,3 +263,55 @@ def test_a_wrong_key_of_potential_is_refused_with_the_nearest_valid_one(tmp_path
     (tmp_path / "config.yml").write_text(config.replace("compare_by: []", line))
     with pytest.raises(ConfigError, match=message):
         load_config(tmp_path / "config.yml")
+
+
+def test_gaps_of_another_comparison_are_no_origins(shop, monkeypatch, tmp_path):
+    config = (PROJECT_ROOT / "config.yml").read_text()
+    wider = config.replace("benchmark_quantile: 0.75", "benchmark_quantile: 0.9")
+    assert wider != config
+    (tmp_path / "config.yml").write_text(wider)
+    with monkeypatch.context() as patched:
+        patched.setenv("CLIENTELA_CONFIG", str(tmp_path / "config.yml"))
+        run(shop, DAYS[-1])
+    shares = read(shop, "select * from predictions.potential_shares where as_of_date = ?", DAYS[-1])
+    assert (shares["origins_count"] == 0).all() and (shares["potential_basis"] == "none").all()
+    run(shop, DAYS[-1])
+
+
+def test_merged_persons_are_measured_at_no_past_date(shop):
+    with open_warehouse(shop) as warehouse:
+        warehouse.connection.execute(
+            "insert into identity.superseded (old_customer_id, customer_id) "
+            "values ('c0100', 'c0101')"
+        )
+        past = warehouse.frame(potential_value.PAST, [DAYS[0], 30])
+        warehouse.connection.execute("delete from identity.superseded")
+    assert len(past) == SIZE - 2 and not past["customer_id"].isin(["c0100", "c0101"]).any()
+
+
+def test_value_of_other_buyers_is_refused_with_the_counts():
+    buyers = pd.DataFrame({"customer_id": ["a", "b"]})
+    value = pd.DataFrame({"customer_id": ["a", "b", "a", "c"]})
+    with pytest.raises(ValueError, match="customer_ltv has 4 rows.*build the date"):
+        potential_value.require_same_buyers(buyers, value, 2)
+
+
+def test_a_segment_of_nobody_comparable_has_no_gap():
+    from models_py.segmentation.potential import attainable_share
+
+    customers = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"],
+            "microsegment_key": ["m1", "m2"],
+            "horizon_days": 30,
+            "model_version_id": "v",
+            "stage": "active",
+            "predicted_revenue_mean": [1.0, 2.0],
+            "benchmark_amount": [np.nan, 3.0],
+            "benchmark_gap_amount": [np.nan, 1.0],
+            "leading_attribute": [None, None],
+        }
+    )
+    rows = potential_value.microsegment_rows(customers, {30: (attainable_share([], 0.5), [])})
+    assert np.isnan(rows["benchmark_gap_amount"][0]) and rows["benchmark_gap_amount"][1] == 1.0
+    assert rows["potential_uplift_mean"].tolist() == [0.0, 0.5]
