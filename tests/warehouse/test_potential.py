@@ -292,7 +292,7 @@ def test_merged_persons_are_measured_at_no_past_date(shop):
 def test_value_of_other_buyers_is_refused_with_the_counts():
     buyers = pd.DataFrame({"customer_id": ["a", "b"]})
     value = pd.DataFrame({"customer_id": ["a", "b", "a", "c"]})
-    with pytest.raises(ValueError, match="customer_ltv has 4 rows.*build the date"):
+    with pytest.raises(ValueError, match=r"customer_ltv has 4 rows.*build the date"):
         potential_value.require_same_buyers(buyers, value, 2)
 
 
