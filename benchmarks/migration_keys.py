@@ -2,11 +2,11 @@
 
 A planted shop: customers stand in one of eight groups (two lifecycle stages by four clusters that
 are well apart), and every day some go to another group with known probabilities. Each day is
-assigned by the fit in force and each week the fit is made again, aligned, and asked what the one
-before would have said; the days are written to a warehouse of their own and counted by the SQL of
-the line (`dagster_project.migration_counts`). Features are drawn here, without lifetime value and
-without dbt, because ninety dates through the whole line would take hours; the functions that fit,
-align, assign, count and rate are those of the line.
+assigned by the fit in force and each week the fit is made again from the one before, which is
+asked what it would have said; the days are written to a warehouse of their own and counted by the
+SQL of the line (`dagster_project.migration_counts`). Features are drawn here, without lifetime
+value and without dbt, because ninety dates through the whole line would take hours; the functions
+that fit, align, assign, count and rate are those of the line.
 
     python benchmarks/migration_keys.py --out benchmarks/results/migration_keys.json
 
@@ -95,10 +95,12 @@ class PlantedShop:
         )
 
 
-def fitted(frame: pd.DataFrame, seed: int) -> Microsegmentation:
+def fitted(
+    frame: pd.DataFrame, seed: int, previous: Microsegmentation | None = None
+) -> Microsegmentation:
     """A fit in the manner of the line, with fewer bootstraps."""
     return Microsegmentation(LAYERS, max_clusters=4, floor=30, n_bootstraps=20, random_state=seed,
-                             stability_sample=800).fit(frame)  # fmt: skip
+                             stability_sample=800).fit(frame, previous)  # fmt: skip
 
 
 def write(
@@ -144,9 +146,8 @@ def run(
             is_refit = number % REFIT_EVERY == 0
             if is_refit:
                 # The seed of the search changes too, as other data would change it.
-                after = fitted(frame, seed + number if is_moving else seed)
-                lineage = after.align(model, frame)
-                joint = lineage[lineage["layer"] == "microsegment"]
+                after = fitted(frame, seed + number if is_moving else seed, model)
+                joint = after.lineage_[after.lineage_["layer"] == "microsegment"]
                 lost += len(set(model.cells_) - set(joint["old_key"].dropna()))
                 lost += len(set(after.cells_) - set(joint["new_key"].dropna()))
                 for decision, size in joint["decision"].value_counts().items():

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from dagster_project import former_segments
@@ -253,10 +252,7 @@ def segments(
         clusters = model.predict(frame)
         cells = model.microsegments(clusters)
         sizes = cells.groupby("microsegment_key").size()
-        catalogue = model.catalogue()
-        catalogue["customers_count"] = (
-            catalogue["microsegment_key"].map(sizes).fillna(0).astype(np.int64)
-        )
+        catalogue = model.catalogue(cells)
         profile = model.profile(frame, cells)
         stages = dict(zip(catalogue["microsegment_key"], catalogue["stage"], strict=True))
         told = descriptions(profile, stages, sizes)

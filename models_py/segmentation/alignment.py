@@ -226,28 +226,36 @@ def joint_lineage(
     old_cells: Mapping[str, Cell],
     new_cells: Mapping[str, Cell],
 ) -> pd.DataFrame:
-    """Lineage of micro-segments: equal keys are continued, the rest goes by overlap."""
+    """Lineage of micro-segments: equal keys that share customers are continued.
+
+    Equal keys without customers under either fit are continued as well. The rest goes by overlap,
+    and so does ``active-all`` where one fit calls the whole stage so and the other what is left
+    beside several cells.
+    """
     pieces = []
     stages = {cell.stage for cell in old_cells.values()} | {
         cell.stage for cell in new_cells.values()
     }
     for stage in sorted(stages):
-        old_keys = sorted(key for key, cell in old_cells.items() if cell.stage == stage)
-        new_keys = sorted(key for key, cell in new_cells.items() if cell.stage == stage)
         here = (old["stage"] == stage).to_numpy()
-        shared = shared_customers(
-            old.loc[here, "microsegment_key"],
-            new.loc[here, "microsegment_key"],
-            old_keys,
-            new_keys,
-        )
-        matches = {
-            position: old_keys.index(key)
-            for position, key in enumerate(new_keys)
-            if key in old_keys
-        }
+        was, now = old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"]
+        # A stage in which nobody was at a fit has a key of its own, and no cell.
+        old_keys = sorted({k for k, c in old_cells.items() if c.stage == stage} | set(was))
+        new_keys = sorted({k for k, c in new_cells.items() if c.stage == stage} | set(now))
+        shared = shared_customers(was, now, old_keys, new_keys)
+        matches: dict[int, int] = {}
+        for before, key in enumerate(old_keys):
+            if key not in new_keys or _is_rest(key, old_cells) != _is_rest(key, new_cells):
+                continue
+            after = new_keys.index(key)
+            if shared[before, after] or not (shared[before].any() or shared[:, after].any()):
+                matches[after] = before
         pieces.append(lineage_rows(stage, MICROSEGMENT, shared, old_keys, new_keys, matches))
     return pd.concat(pieces, ignore_index=True)
+
+
+def _is_rest(key: str, cells: Mapping[str, Cell]) -> bool:
+    return key in cells and cells[key].is_rest
 
 
 def _rekeyed(after: LayerModel, before: LayerModel, matches: Mapping[int, int]) -> LayerModel:

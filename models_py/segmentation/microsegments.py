@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
-from models_py.segmentation import alignment, parameters, profiles
-from models_py.segmentation.cells import Cell, microsegments_of, pattern_text
+from models_py.segmentation import alignment, catalogue, parameters, profiles
+from models_py.segmentation.cells import Cell, microsegments_of
 from models_py.segmentation.gates import StructureSearch
 from models_py.segmentation.layers import (
     LayerModel,
@@ -20,7 +20,6 @@ from models_py.segmentation.layers import (
     fit_layer,
     require_layer_names,
 )
-from models_py.segmentation.naming import microsegment_names
 from models_py.segmentation.publishing import publish
 from models_py.segmentation.specs import LayerSpec, as_spec
 
@@ -216,20 +215,12 @@ class Microsegmentation:
         }
         return profiles.profile(self._checked(frame), assignments, scales)
 
-    def catalogue(self) -> pd.DataFrame:
-        """List the micro-segments: key, stage, name, pattern, fallback_level, size at the fit."""
-        names = microsegment_names(self.cells_.values(), list(self.layers))
-        cells = sorted(self.cells_.values(), key=lambda cell: cell.key)
-        return pd.DataFrame(
-            {
-                "microsegment_key": [cell.key for cell in cells],
-                "stage": [cell.stage for cell in cells],
-                "microsegment_name": [names[cell.key] for cell in cells],
-                "pattern": [pattern_text(list(self.layers), cell.pattern) for cell in cells],
-                "fallback_level": [cell.fallback_level for cell in cells],
-                "customers_count": [cell.customers_count for cell in cells],
-            }
-        )
+    def catalogue(self, microsegments: pd.DataFrame | None = None) -> pd.DataFrame:
+        """List the micro-segments of the fit, or of the answer of `microsegments`; see `catalogue`.
+
+        Given that answer, every key in it has a row and sizes are those of it.
+        """
+        return catalogue.catalogue(self.cells_, list(self.layers), microsegments)
 
     def quality(self, assignments: pd.DataFrame | None = None) -> pd.DataFrame:
         """One row per stage and layer, and per stage for the joint pattern; see `profiles.quality`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def feature_values(frame: pd.DataFrame, feature: str) -> np.ndarray:
 def raw_values(frame: pd.DataFrame, feature: str, kind: str) -> np.ndarray:
     """Read a feature as its kind needs it: float64 with NaN, or text with None for categories."""
     if kind == "category":
-        return _looked_up(frame[feature], str, None)
+        return _looked_up(frame[feature], _level, None)
     if kind == "ordered":
         return _looked_up(frame[feature], _order, np.nan).astype(float)
     return feature_values(frame, feature)
@@ -217,6 +218,12 @@ def _looked_up(column: pd.Series, function: Callable[[Any], object], missing: ob
     return found
 
 
+def _level(value: object) -> str:
+    """A category as text. One NULL turns whole numbers of a column into floats: 1.0 is 1."""
+    is_whole = isinstance(value, (float, Decimal, np.floating)) and value == value // 1
+    return str(int(value)) if is_whole else str(value)
+
+
 def _order(band: object) -> float:
     """Place of a band by the first number it names: "25-34" at 25, "Under 15K" below 15."""
     found = re.search(r"\d+(\.\d+)?", str(band))
@@ -289,6 +296,5 @@ def _normal_scores(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _is_twin(first: np.ndarray, second: np.ndarray) -> bool:
     deviation = (first - first.mean(), second - second.mean())
     scale = np.sqrt((deviation[0] ** 2).sum() * (deviation[1] ** 2).sum())
-    if scale <= 0.0:
-        return False
-    return bool(abs((deviation[0] * deviation[1]).sum()) >= TWIN_CORRELATION * scale)
+    product = abs((deviation[0] * deviation[1]).sum())
+    return bool(scale > 0.0 and product >= TWIN_CORRELATION * scale)

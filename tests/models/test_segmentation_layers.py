@@ -4,12 +4,15 @@ Add here what one layer must keep true whatever its data look like.
 Keys at refits are tested in `test_segmentation_microsegments`.
 """
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from models_py.segmentation import LayerSpec, Microsegmentation
 from models_py.segmentation.lloyd import many_kmeans
+from models_py.segmentation.scaling import raw_values
 
 FAST = {"n_bootstraps": 25, "max_clusters": 4}
 
@@ -238,3 +241,25 @@ def test_groups_are_found_nearly_as_well_as_with_the_true_densities_in_hand() ->
     assert adjusted_rand_score(group, found) >= 0.9 * best
     assert fitted.models_["active", "value"].worst_jaccard >= 0.75
     assert len(fitted.models_["active", "product"].keys) == 1
+
+
+def test_a_number_that_is_a_category_has_one_text_whoever_else_is_there(
+    customers: pd.DataFrame,
+) -> None:
+    spec = LayerSpec(("store_type",), transforms={"store_type": "category"})
+    whole = customers.assign(store_type=np.where(customers["group"] == 0, 1, 2))
+    holed = whole.astype({"store_type": float})
+    holed.loc[holed.index[0], "store_type"] = np.nan
+    asked = {"value": spec}
+    fits = [Microsegmentation(asked, **FAST).fit(frame) for frame in (whole, holed)]
+    for fitted in fits:
+        scale = fitted.models_["active", "value"].scales[0]
+        assert scale.levels == ("1", "2")
+        alone, among = (fitted.predict(frame).iloc[1:] for frame in (whole, holed))
+        pd.testing.assert_frame_equal(alone, among, check_exact=True)
+    kinds = [np.array([1, 2]), np.array([1.0, 2.0]), [Decimal("1.0"), Decimal(2)], ["1", "2"]]
+    for values in [*kinds, pd.array([1, 2], dtype="Int64"), pd.array([1, 2], dtype="Float64")]:
+        frame = pd.DataFrame({"store_type": values})
+        assert raw_values(frame, "store_type", "category").tolist() == ["1", "2"]
+    odd = pd.DataFrame({"store_type": [1.5, np.inf]})
+    assert raw_values(odd, "store_type", "category").tolist() == ["1.5", "inf"]

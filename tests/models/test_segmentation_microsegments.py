@@ -259,3 +259,22 @@ def test_bad_input_is_refused_with_table_and_column(customers: pd.DataFrame) -> 
         model.fit(pd.concat([customers, customers]))
     with pytest.raises(ValueError, match="share the code"):
         Microsegmentation({"value_behaviour": ("a",), "visit_breadth": ("b",)}).fit(customers)
+
+
+def test_a_stage_nobody_was_in_at_the_fit_is_in_the_catalogue_of_the_day(
+    model: Microsegmentation, customers: pd.DataFrame
+) -> None:
+    later = pd.concat([customers, planted(30, seed=8, stage="churned")])
+    cells = model.microsegments(model.predict(later))
+    catalogue = model.catalogue(cells).set_index("microsegment_key")
+    assert set(cells["microsegment_key"]) <= set(catalogue.index)
+    assert catalogue["customers_count"].sum() == len(later)
+    assert catalogue.loc["churned-all", "customers_count"] == 30
+    assert catalogue["microsegment_name"].notna().all() and catalogue["pattern"].notna().all()
+    # A refit that meets the stage tells where its customers come from.
+    both = pd.concat([customers, planted(300, seed=8, stage="churned")])
+    lineage = Microsegmentation(LAYERS, **FAST).fit(both, previous=model).lineage_
+    joint = lineage[(lineage["layer"] == "microsegment") & (lineage["stage"] == "churned")]
+    joint = joint[joint["customers_count"] > 0]  # What is left of the stage is nobody yet.
+    assert set(joint["old_key"]) == {"churned-all"} and set(joint["decision"]) == {"split"}
+    assert joint["customers_count"].sum() == 300
