@@ -35,7 +35,7 @@ SHOWN = ["segment", "kind", "status", "customers_count", "customers_share", "rea
 def customer_segments(
     context: dg.AssetExecutionContext, clientela: ClientelaResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Evaluate every declared rule over the customers as they were on the date."""
+    """Evaluate every declared rule over the customers of the date, attributes as known today."""
     as_of = dt.date.fromisoformat(context.partition_key)
     config = clientela.config
     segments, horizon = declared_segments(config), config.tier_horizon_days

@@ -138,9 +138,12 @@ def checker_for(config: Config) -> RuleChecker:
 
 
 def tried(segment: Segment, part: Part) -> str:
-    """The rule with a number for every line and a word for the value of `for_each`."""
+    """The rule with a number for every line and a word for the value of `for_each`.
+
+    A line may turn out to be 0 on a date, so that no rule may divide by it as it stands.
+    """
     values = {
-        name: "1" if isinstance(limit, Line) else repr(limit)
+        name: "0" if isinstance(limit, Line) else repr(limit)
         for name, limit in segment.limits.items()
     }
     return filled(part.where, values | ({"value": "'a'"} if segment.for_each else {}))

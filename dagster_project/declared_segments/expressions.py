@@ -16,6 +16,13 @@ from typing import Any
 import duckdb
 
 from dagster_project.declared_segments.columns import ROW
+from dagster_project.declared_segments.functions import (
+    CLOCKS,
+    DIVISIONS,
+    FUNCTIONS,
+    arguments,
+    is_never_zero,
+)
 
 ALLOWED = {
     "CONJUNCTION", "COMPARISON", "CONSTANT", "COLUMN_REF", "FUNCTION", "OPERATOR", "CASE", "CAST",
@@ -38,8 +45,14 @@ UNSTEADY = (
     "repeated; use as_of_date for the day of the row"
 )
 OUTSIDE = "calls {name}, which reads from outside the customer row; name columns of it instead"
-CLOCKS = ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")
-MACROS = ("nullif", "ifnull", "date_add", "round_even", "roundbankers")
+NOT_FOR_RULES = (
+    "calls {name}, which rules do not use: its answer may change with the release or be no number, "
+    "which sorts above every number; docs/segments.md lists what may be called"
+)
+ZERO = (
+    "divides ({name}) by what can be zero, and x / 0 is larger than every number, so that whoever "
+    "has a zero would belong; write nullif(..., 0) around the divisor, then nobody with a zero does"
+)
 PLACEHOLDERS = {"varchar": "'a'", "date": "date '2020-01-31'", "boolean": "true"}
 
 
@@ -75,12 +88,13 @@ class RuleChecker:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        """An engine that holds one customer of placeholders and one of NULLs, and reads no file."""
+        """An engine that holds customers of ones, of zeros and of NULLs, and reads no file."""
         connection = duckdb.connect(config={"enable_external_access": "false"})
         body = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
         connection.execute(f"create table {ROW} ({body})")
-        row = ", ".join(PLACEHOLDERS.get(kind, "1") for kind in self.columns.values())
-        connection.execute(f"insert into {ROW} values ({row})")
+        for number in ("1", "0"):
+            row = ", ".join(PLACEHOLDERS.get(kind, number) for kind in self.columns.values())
+            connection.execute(f"insert into {ROW} values ({row})")
         connection.execute(f"insert into {ROW} (customer_id) values (null)")
         return connection
 
@@ -146,7 +160,7 @@ class RuleChecker:
         if kind == "COLUMN_REF":
             used.add(self._column(node["column_names"]))
         elif kind == "FUNCTION":
-            self._check_function(node["function_name"].lower())
+            self._check_function(node)
         elif kind in ("COMPARISON", "OPERATOR"):
             self._check_words(node)
 
@@ -162,21 +176,31 @@ class RuleChecker:
             hint += "; a text stands in single quotes"
         raise RuleError(f"names {'.'.join(parts)}, which is no column of serving.{ROW}; {hint}")
 
-    def _check_function(self, name: str) -> None:
+    def _check_function(self, node: dict[str, Any]) -> None:
+        name, given = node["function_name"].lower(), arguments(node)
+        # Of one argument, age counts up to the clock.
+        if name in CLOCKS or (name == "age" and len(given) < 2):
+            raise RuleError(UNSTEADY.format(name=name))
+        if name not in FUNCTIONS:
+            self._refuse_function(name)
+        if name in DIVISIONS and not (len(given) == 2 and is_never_zero(given[1])):
+            raise RuleError(ZERO.format(name=name))
+
+    def _refuse_function(self, name: str) -> None:
         known = self._functions.get(name)
+        near = difflib.get_close_matches(name, FUNCTIONS, 1, 0.6)
+        nearest = f"the nearest is {near[0]}" if near else ""
         if known is None:
-            near = difflib.get_close_matches(name, self._functions, 1, 0.6)
-            hint = f"; the nearest is {near[0]}" if near else ""
+            hint = f"; {nearest}" if nearest else ""
             raise RuleError(f"calls {name}, which is no function{hint}")
         kinds = {kind for kind, _ in known}
         if "aggregate" in kinds or "window" in kinds:
             raise RuleError(AGGREGATE.format(name=name))
-        if kinds & {"table", "table_macro", "pragma"} and "scalar" not in kinds:
-            raise RuleError(OUTSIDE.format(name=name))
-        if "macro" in kinds and name not in MACROS:
+        if "scalar" not in kinds:
             raise RuleError(OUTSIDE.format(name=name))
         if any(stability != "CONSISTENT" for kind, stability in known if kind == "scalar"):
             raise RuleError(UNSTEADY.format(name=name))
+        raise RuleError(NOT_FOR_RULES.format(name=name))
 
     def _check_words(self, node: dict[str, Any]) -> None:
         """Words that a column is compared with, where its words are known."""

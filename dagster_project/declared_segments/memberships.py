@@ -265,7 +265,8 @@ def _definitions(
             "customers_count": int(count),
             "customers_share": int(count) / max(base, 1),
             "observed_revenue_amount": observed,
-            "predicted_revenue_mean": float(predicted or 0.0),
+            # Of prospects alone the sum is NULL, which pandas hands over as NaN.
+            "predicted_revenue_mean": 0.0 if pd.isna(predicted) else float(predicted),
         }
         if rule.reason is not None:
             row |= dict.fromkeys(FIGURES)

@@ -24,6 +24,7 @@ from dagster_project.declared_segments.definitions import (
     tried,
 )
 from dagster_project.declared_segments.expressions import RuleChecker
+from dagster_project.declared_segments.functions import DATES, FUNCTIONS, LISTS, NUMBERS, TEXTS
 from dagster_project.declared_segments.memberships import SegmentFailedError, evaluate
 from dagster_project.result_tables import CUSTOMER_SEGMENT_MEMBERSHIPS, SEGMENT_DEFINITIONS
 from dagster_project.settings_segments import TRIED_STAGES
@@ -82,6 +83,18 @@ def own(rule, lines=""):
         ("getvariable('x') = region", "calls getvariable"),
         ("pg_sleep(orders_count)", "calls pg_sleep"),
         ("lower_case(region) = 'x'", "calls lower_case, which is no function"),
+        ("age(last_purchase_date) > interval 60 day", "calls age.*use as_of_date"),
+        ("last_purchase_date < current_localtimestamp()", "calls current_localtimestamp.*as_of"),
+        ("region < current_localtime()::varchar", "calls current_localtime.*use as_of_date"),
+        ("version() = region", "calls version, which rules do not use.*docs/segments.md"),
+        ("sqrt(observed_revenue_amount) > 9", "calls sqrt, which rules do not use.*no number"),
+        ("orders_count ** -1 > 3", r"calls \*\*, which rules do not use"),
+        ("observed_revenue_amount / orders_count >= 1000", r"divides \(/\).*write nullif"),
+        ("recency_days % orders_count = 0", r"divides \(%\) by what can be zero"),
+        ("recency_days // (orders_count + 1) = 0", r"divides \(//\) by what can be zero"),
+        ("mod(recency_days, orders_count) = 0", r"divides \(mod\) by what can be zero"),
+        ("orders_count / 0.0 > 1", r"divides \(/\) by what can be zero"),
+        ("orders_count / nullif(recency_days, 1) > 1", r"divides \(/\) by what can be zero"),
         ("orders_count > $1", "holds a parameter"),
         ("columns('.*_count') > 1", "holds a star"),
         ("region > 3", "cannot be evaluated.*VARCHAR"),
@@ -119,6 +132,10 @@ def test_a_rule_that_is_no_condition_on_a_customer_is_refused(tmp_path, rule, me
             "line through region, which holds no number",
         ),
         (
+            {"own": own("recency_days / {l} > 2", ", lines: {l: {of: orders_count, top: 0.1}}")},
+            r"divides \(/\) by what can be zero",
+        ),
+        (
             {"own": own("orders_count > {l}", ", lines: {l: {of: orders_count, top: 1.5}}")},
             r"lines\.l\.top: 1.5.*less than 1",
         ),
@@ -145,11 +162,36 @@ def test_mistakes_around_a_rule_are_named_with_the_remedy(tmp_path, segments, me
         "first_purchase_date >= as_of_date - interval 30 day -- the last month",
         "lower(favourite_category) like 'snack%'",
         "coalesce(nullif(orders_count, 0), 1) % 2 = 0",
+        "observed_revenue_amount / nullif(orders_count, 0) >= 1000",
+        "recency_days / 7 > 2 and recency_days // coalesce(nullif(orders_count, 0), 1) > 0.5",
+        "mod(recency_days, greatest(orders_count, 1)) = 0 and recency_days % -2.5 = 0",
+        "age(as_of_date, last_purchase_date) > interval 60 day",
+        "favourite_category similar to 'a.*' and region not ilike 'x%' escape '!'",
+        "date_diff('day', last_purchase_date, as_of_date) in [1, 2] or -orders_count < -3",
+        "extract(month from last_purchase_date) = 12 and ifnull(gender, 'x') || region <> 'x'",
         "case when region = 'north' then recency_days > 30 else recency_days > 60 end",
     ],
 )
 def test_what_a_company_would_write_is_accepted(tmp_path, rule):
     assert declared_segments(configured(tmp_path, own(rule)))[-1].kind == "own"
+
+
+def test_the_guide_says_which_columns_are_not_as_of_the_date():
+    """Those that the row takes from dim_customers, which knows only today."""
+    macro = (SHIPPED.parent / "dbt" / "macros" / "customer_row.sql").read_text()
+    guide = (SHIPPED.parent / "docs" / "segments.md").read_text()
+    said = guide.split("Attributes are what is known today")[1].split("| table")[0]
+    found = re.findall(r"^    customers\.(\w+),", macro, re.MULTILINE)
+    assert found and all(f"`{name}`" in said for name in found)
+
+
+def test_every_function_of_the_list_exists_and_the_guide_names_it():
+    known = set(RuleChecker(row_columns((365,)))._functions)
+    parsed_away = {"ifnull"}
+    assert not FUNCTIONS - known - parsed_away
+    guide = (SHIPPED.parent / "docs" / "segments.md").read_text()
+    named = set(re.findall(r"`([^`\s]+)`", guide.split("**What a rule may call.**")[1]))
+    assert named >= NUMBERS | TEXTS | DATES | LISTS
 
 
 def test_ready_made_segments_are_valid_at_any_horizon_and_say_all_their_limits(tmp_path):
@@ -245,6 +287,23 @@ def test_members_are_those_for_whom_the_rule_is_true_on_that_date(warehouse):
             inside["observed_revenue_amount"].sum(), abs=0.01 * len(inside)
         )
         assert row["predicted_revenue_mean"] == inside["predicted_revenue_365d_mean"].sum()
+
+
+def test_a_division_by_zero_brings_nobody_into_a_segment(warehouse):
+    """Every tenth of these people has no order."""
+    rule_of_both = "observed_revenue_amount / nullif(orders_count, 0) >= 20"
+    _, members = members_of(warehouse, rule("dear", rule_of_both))
+    base = people()
+    inside = base[(base["orders_count"] > 0)]
+    inside = inside[inside["observed_revenue_amount"] / inside["orders_count"] >= 20]
+    assert members["customer_id"].to_pylist() == sorted(inside["customer_id"])
+    assert 0 < members.num_rows < 360
+
+
+def test_a_segment_of_prospects_is_predicted_to_bring_nothing(warehouse):
+    definitions, members = members_of(warehouse, rule("never", "orders_count = 0"))
+    assert members.num_rows == 40
+    assert definitions.iloc[0]["predicted_revenue_mean"] == 0.0
 
 
 def test_a_line_has_the_top_share_of_buyers_above_it_and_is_written_into_the_rule(warehouse):
