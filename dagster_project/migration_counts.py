@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
+import duckdb
 import pandas as pd
 
 from dagster_project.warehouse import Warehouse
@@ -52,7 +53,7 @@ PERSONS = """
         ) as valued on valued.as_of_date = segments.as_of_date
         left join identity.superseded as superseded
             on superseded.old_customer_id = segments.customer_id
-        where segments.as_of_date in ({days})
+        where segments.as_of_date in ({days}) and {whose}
     ) as written where identity_rank = 1
 """
 PROMOTED = """
@@ -134,14 +135,26 @@ def count_moves(
         those who stayed too, so that behaviour leads from the sizes at the start to sizes by the
         former fits, and refit from these to today's sizes.
     """
+    sql = moves_sql(warehouse.connection, from_date, to_date, level, horizon_days)
+    return warehouse.frame(sql)
+
+
+def moves_sql(
+    connection: duckdb.DuckDBPyConnection,
+    from_date: dt.date,
+    to_date: dt.date,
+    level: str,
+    horizon_days: int,
+    whose: str = "true",
+) -> str:
+    """The query of `count_moves`, of the customers for whom a condition on `segments` holds."""
     refits = [
-        row[0]
-        for row in warehouse.connection.execute(REFITS, [from_date, to_date, to_date]).fetchall()
+        row[0] for row in connection.execute(REFITS, [from_date, to_date, to_date]).fetchall()
     ]
     key = LEVELS[level]
     days = ", ".join(f"date '{day}'" for day in sorted({from_date, to_date, *refits}))
     parts = [
-        f"persons as ({PERSONS.format(horizon=int(horizon_days), days=days)})",
+        f"persons as ({PERSONS.format(horizon=int(horizon_days), days=days, whose=whose)})",
         f"start as (select * from persons where as_of_date = date '{from_date}')",
         f"walk_0 as (select customer_id, {key} as to_key, stage as to_stage, value as to_value, "
         f"{key} as key, stage, value from persons where as_of_date = date '{to_date}')",
@@ -156,7 +169,7 @@ def count_moves(
             f"on refit.customer_id = walk.customer_id and refit.as_of_date = date '{refit}')"
         )
     shown = "cause, from_key, to_key, from_stage, to_stage"
-    sql = f"""
+    return f"""
         with {", ".join(parts)},
         moves as (
             select '{BEHAVIOUR}' as cause, start.{key} as from_key, walk.key as to_key,
@@ -174,7 +187,6 @@ def count_moves(
         from moves group by {shown}
         order by cause, from_key nulls first, to_key nulls last, from_stage, to_stage
     """
-    return warehouse.frame(sql)
 
 
 def _length(start: dt.date, end: dt.date) -> str:

@@ -42,6 +42,7 @@ from dagster_project.erasure.search import (
     open_requests,
     the_one,
 )
+from dagster_project.erasure.segment_totals import segments_again
 from dagster_project.erasure.suppression import mark_raw_rows, remember
 from dagster_project.erasure.totals import (
     LEDGER,
@@ -158,6 +159,7 @@ def forget(
             remember(connection, renewed)
             recounted = households_again(connection, renewed)
             recounted |= cohorts_again(connection, "old", renewed)
+            recounted |= segments_again(connection, "old", renewed)
             measure_again(connection, renewed, recounted | set(report.rows))
             note_run(connection, renewed, run_id)
             if left := remaining(connection, renewed, plan.needles, plan.spared):
@@ -249,6 +251,7 @@ def _clean_copy(plan: _Plan, path: Path) -> int:
         agree_again(renewing, "copied", renewed)
         recounted = households_again(renewing, renewed)
         recounted |= cohorts_again(renewing, "copied", renewed)
+        recounted |= segments_again(renewing, "copied", renewed)
         if keeps_erasures:
             remember(renewing, renewed)
         if changed:

@@ -1,8 +1,8 @@
 """What an erasure leaves behind in figures: the revenue of the erased, and counts that still agree.
 
-Add here a total that must hold before and after. Totals that earlier runs have written (portfolio,
-backtests, micro-segments) name nobody and stay, until their date is run again; a cohort of nobody
-but the erased goes.
+Add here a total that must hold before and after; those of segments are in segment_totals.py. Totals
+that earlier runs have written (portfolio, backtests) name nobody and stay, until their date is run
+again; a cohort of nobody but the erased goes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dagster_project.result_tables import (
     KPI_RECONCILIATION,
     PIPELINE_RUNS,
     PORTFOLIO_LTV,
-    SEGMENT_MIGRATIONS,
     TABLE_LINEAGE,
 )
 from dagster_project.source_contract import SHAPES
@@ -99,7 +98,6 @@ def cohorts_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> 
             "where customer_id in (select customer_id from gone_customers))",
             [PORTFOLIO_LTV.full_name],
         )
-        _moves_again(connection, old, new)
     if not {FEATURES, COHORT_LTV.full_name} <= tables:
         return set()
     cohort = (
@@ -113,27 +111,6 @@ def cohorts_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> 
         f"and {key} not in (select {cohort} from {new}.{FEATURES} where purchase_days_count > 0)"
     ).fetchall()[0][0]
     return {COHORT_LTV.full_name} if written else set()
-
-
-def _moves_again(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
-    """Forget what single customers were worth on their path, and have such dates counted again.
-
-    A path of one customer may be the erased person's own; counts name nobody and stay.
-    """
-    if SEGMENT_MIGRATIONS.full_name not in present(connection, old):
-        return
-    gone = (
-        f"as_of_date in (select as_of_date from {old}.{CUSTOMER_LTV.full_name} "
-        "where customer_id in (select customer_id from gone_customers))"
-    )
-    connection.execute(
-        f"update {new}.{SEGMENT_MIGRATIONS.full_name} set value_before_amount = null, "
-        f"value_after_amount = null where customers_count = 1 and {gone}"
-    )
-    connection.execute(
-        f"delete from {new}.{TABLE_LINEAGE.full_name} where table_name = ? and {gone}",
-        [SEGMENT_MIGRATIONS.full_name],
-    )
 
 
 def households_again(connection: duckdb.DuckDBPyConnection, new: str) -> set[str]:

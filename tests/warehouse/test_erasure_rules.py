@@ -320,6 +320,135 @@ def test_a_cohort_of_nobody_but_the_erased_goes_and_its_dates_are_summed_again(c
     assert found(config, summed) == [(dt.date(2024, 5, 31),)]
 
 
+SEGMENTED = """
+create or replace table predictions.{table} as select date '2024-06-30' as as_of_date, * from
+(values {rows}) as t({columns})
+"""
+
+
+def segmented(table, columns, *rows):
+    return SEGMENTED.format(table=table, columns=columns, rows=", ".join(map(repr, rows)))
+
+
+def test_segments_count_who_is_left_and_no_amount_is_that_of_a_single_customer(config):
+    """Ana stands with Ben in `pair`, alone in `own`, with Ben and Cleo in `all`."""
+    build(
+        config,
+        [
+            segmented(
+                "customer_segment_memberships",
+                "segment, customer_id",
+                ("pair", "c_ana"), ("pair", "c_ben"), ("own", "c_ana"), ("other", "c_ben"),
+                ("all", "c_ana"), ("all", "c_ben"), ("all", "c_cleo"),
+            ),
+            segmented(
+                "segment_definitions",
+                "segment, customers_count, customers_share, observed_revenue_amount, "
+                "predicted_revenue_mean",
+                ("pair", 2, 2 / 3, 30.5, 3.5), ("own", 1, 1 / 3, 10.5, 1.5),
+                ("other", 1, 1 / 3, 20.5, 2.5), ("all", 3, 1.0, 60.5, 6.5),
+            ),
+            "create or replace table marts.fct_customer_features as select date '2024-06-30' as "
+            "as_of_date, unnest(['c_ana', 'c_ben', 'c_cleo']) as customer_id, "
+            "0.0 as observed_revenue_amount, date '2024-01-01' as first_purchase_date, "
+            "'x' as acquisition_channel, 1 as purchase_days_count",
+            segmented(
+                "customer_potential",
+                "microsegment_key, customer_id, horizon_days, benchmark_amount",
+                ("a", "c_ana", 90, 1.5), ("a", "c_ben", 90, 1.5), ("b", "c_cleo", 90, 1.5),
+            ),
+            segmented(
+                "microsegment_potential",
+                "microsegment_key, horizon_days, customers_count, compared_customers_count, "
+                "predicted_revenue_mean, benchmark_gap_amount, potential_uplift_mean, "
+                "potential_uplift_p05, potential_uplift_p95, leading_attributes",
+                ("a", 90, 2, 2, 1.5, 1.5, 1.5, 1.5, 1.5, "x"),
+                ("b", 90, 1, 1, 1.5, 1.5, 1.5, 1.5, 1.5, "x"),
+            ),
+        ],
+    )  # fmt: skip
+    map_persons(config)
+    erase(config, "c_ana")
+    kept = (
+        "select segment, customers_count, customers_share, cast(observed_revenue_amount as double),"
+        " cast(predicted_revenue_mean as double) from predictions.segment_definitions order by all"
+    )
+    assert found(config, kept) == [
+        ("all", 2, 1.0, 60.5, 6.5),
+        ("other", 1, 0.5, 20.5, 2.5),
+        ("own", 0, 0.0, None, None),
+        ("pair", 1, 0.5, None, None),
+    ]
+    kept = (
+        "select microsegment_key, customers_count, compared_customers_count, leading_attributes, "
+        "predicted_revenue_mean, benchmark_gap_amount, potential_uplift_mean, "
+        "potential_uplift_p05, potential_uplift_p95 from predictions.microsegment_potential"
+    )
+    paired, other = found(config, f"{kept} order by all")
+    assert paired == ("a", 1, 1, *[None] * 6)
+    assert other[:4] == ("b", 1, 1, "x") and None not in other
+
+
+def test_micro_segments_and_their_moves_agree_without_the_erased(config):
+    """A refit in June moves Ana and Ben from a to b; Cleo was new in c."""
+    may, june = "date '2024-05-31'", "date '2024-06-30'"
+    rows = [
+        ("c_ana", may, "a", None), ("c_ben", may, "a", None),
+        ("c_ana", june, "b", "a"), ("c_ben", june, "b", "a"), ("c_cleo", june, "c", "c"),
+    ]  # fmt: skip
+    moves = [
+        ("behaviour", "a", "a", 2, 2, 1.0), ("behaviour", None, "c", 1, 1, None),
+        ("refit", "a", "b", 2, 2, 1.0), ("refit", "c", "c", 1, 1, 1.0),
+    ]  # fmt: skip
+    build(
+        config,
+        [
+            "insert into models.promoted_dates (as_of_date, is_promoted) values "
+            f"({may}, true), ({june}, true)",
+            *(
+                "insert into predictions.customer_microsegments (customer_id, as_of_date, stage, "
+                "microsegment_key, former_stage, former_microsegment_key, former_model_version_id) "
+                f"values ('{person}', {day}, 'active', '{key}', 'active', {sql(former)}, "
+                f"{sql('m' if former else None)})"
+                for person, day, key, former in rows
+            ),
+            "insert into predictions.microsegments (microsegment_key, as_of_date, customers_count) "
+            f"values ('a', {may}, 2), ('b', {june}, 2), ('c', {june}, 1)",
+            *(
+                "insert into predictions.segment_migrations (as_of_date, period, from_date, level, "
+                "cause, from_key, to_key, from_stage, to_stage, customers_count, "
+                "from_customers_count, share_of_from, value_before_amount, value_after_amount) "
+                f"values ({june}, 'month', {may}, 'microsegment', '{cause}', {sql(start)}, '{end}',"
+                f" {sql('active' if start else None)}, 'active', {count}, {of}, {sql(share)}, 5, 6)"
+                for cause, start, end, count, of, share in moves
+            ),
+            "insert into models.table_lineage (table_name, as_of_date, input_fingerprint) values "
+            f"('predictions.segment_migrations', {june}, 'f')",
+        ],
+    )
+    map_persons(config)
+    erase(config, "c_ana")
+    sizes = "select microsegment_key, customers_count from predictions.microsegments order by all"
+    assert found(config, sizes) == [("a", 1), ("b", 1), ("c", 1)]
+    kept = (
+        "select cause, from_key, to_key, customers_count, from_customers_count, share_of_from, "
+        "value_before_amount, value_after_amount from predictions.segment_migrations "
+        "order by cause, to_key"
+    )
+    assert found(config, kept) == [
+        ("behaviour", "a", "a", 1, 1, 1.0, None, None),
+        ("behaviour", None, "c", 1, 1, None, None, None),
+        ("refit", "a", "b", 1, 1, 1.0, None, None),
+        ("refit", "c", "c", 1, 1, 1.0, None, None),
+    ]
+    again = "select * from models.table_lineage where table_name like '%segment_migrations'"
+    assert found(config, again) == []
+
+
+def sql(value):
+    return "null" if value is None else repr(value)
+
+
 RECONCILED = """
 create or replace table staging.reconciliation as select * from (values
     ('customer_records', 'customer_records', 3, 3, 3, 0, 0),

@@ -1,5 +1,6 @@
 {# Fails on every micro-segment to which the rows of cause refit do not bring exactly its customers, in any period.
-   `sizes` holds microsegment_key, as_of_date and customers_count, as counted when the date was built. #}
+   `sizes` holds microsegment_key, as_of_date and customers_count, as counted when the date was built; an
+   erasure takes the erased out of both. #}
 {% test moves_end_in_sizes(model, sizes) %}
 with ended as (
     select as_of_date, period, to_key, sum(customers_count) as customers_count
