@@ -45,7 +45,8 @@ def translated(table: pd.DataFrame) -> pd.DataFrame:
     rows += [(NONE, layer, NONE, NONE, "algorithm", kmeans) for layer in layers]
     of_layers = table[(table["stage"] != NONE) & (table["layer"] != MICROSEGMENT)]
     worth: dict[str, dict[str, float]] = {}
-    for (stage, layer), part in of_layers.groupby(["stage", "layer"]):
+    for where, part in of_layers.groupby(["stage", "layer"]):
+        stage, layer = map(str, where)
         whole = numbers(part[(part["key"] == NONE) & (part["feature"] == NONE)], "quantity")
         worth.setdefault(stage, {})[layer] = whole["silhouette"]
         rows.append((stage, layer, NONE, NONE, "algorithm", kmeans))

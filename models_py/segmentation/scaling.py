@@ -218,7 +218,7 @@ def _looked_up(column: pd.Series, function: Callable[[Any], object], missing: ob
     return found
 
 
-def _level(value: object) -> str:
+def _level(value: Any) -> str:
     """A category as text. One NULL turns whole numbers of a column into floats: 1.0 is 1."""
     is_whole = isinstance(value, (float, Decimal, np.floating)) and value == value // 1
     return str(int(value)) if is_whole else str(value)
