@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project import former_segments
+from dagster_project import former_segments, segment_fits
 from dagster_project.config import Config
 from dagster_project.feature_catalogue import PREDICTED
 from dagster_project.lineage import asset_spec, begin, code_hash, forget, record, results, step_for
 from dagster_project.model_registry import (
     Fit,
     is_refit_due,
-    parameters_of,
     store,
     version_in_force,
 )
@@ -35,17 +34,22 @@ from dagster_project.result_tables import (
     MICROSEGMENTS,
     SEGMENTATION_QUALITY,
 )
+from dagster_project.segment_fits import MODEL, STAR_LINE
 from dagster_project.segment_layers import layer_specs, map_values, quality_of
 from dagster_project.segment_pictures import map_png, profiles_png
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from models_py.segmentation import LifecycleRules, Microsegmentation
+    from models_py.segmentation import Microsegmentation
 
-MODEL = "microsegmentation"
-STAR_LINE = "star_value_amount"
 RULE_FEATURES = {"purchase_days_count", "tenure_days", "recency_days", "median_gap_days"}
-CODE = ("models_py.segmentation", "models_py.frames", former_segments.__name__, __name__)
+CODE = (
+    "models_py.segmentation",
+    "models_py.frames",
+    former_segments.__name__,
+    segment_fits.__name__,
+    __name__,
+)
 INPUTS = [("marts", "fct_customer_features"), ("predictions", "customer_ltv")]
 ASSIGNED = [
     CUSTOMER_LIFECYCLE,
@@ -87,37 +91,6 @@ def _frame(
     )
 
 
-def _rules(config: Config, star_line: float | None = None) -> "LifecycleRules":
-    from models_py.segmentation import LifecycleRules
-
-    settings = config.lifecycle
-    return LifecycleRules(
-        new_days=settings.new_days,
-        reactivated_days=settings.reactivated_days,
-        reactivated_gap_days=settings.reactivated_gap_days,
-        churned_days=settings.churned_days,
-        overdue_gaps=settings.overdue_gaps,
-        overdue_days=settings.overdue_days,
-        churned_probability=settings.churned_purchase_probability,
-        at_risk_probability=settings.at_risk_purchase_probability,
-        star_quantile=settings.star_value_quantile,
-        star_value_amount=star_line,
-        horizon_days=settings.horizon_days,
-        order=settings.order,
-    )
-
-
-def _load(
-    warehouse: Warehouse, version: str, config: Config
-) -> "tuple[Microsegmentation, LifecycleRules]":
-    from models_py.segmentation import Microsegmentation
-
-    parameters = parameters_of(warehouse, version)
-    is_star = (parameters["model"] == "lifecycle") & (parameters["parameter"] == STAR_LINE)
-    line = float(parameters.loc[is_star, "value"].iloc[0])
-    return Microsegmentation.from_parameters(parameters[~is_star]), _rules(config, line)
-
-
 def _settings(config: Config) -> dict[str, object]:
     return config.segmentation.model_dump() | config.lifecycle.model_dump()
 
@@ -139,7 +112,7 @@ def microsegmentation_fit(
     config = clientela.config
     settings = config.segmentation
     with clientela.warehouse() as warehouse:
-        before = _version_before(warehouse, as_of)
+        before = segment_fits.version_before(warehouse, as_of)
         step = step_for(
             warehouse,
             MICROSEGMENT_LINEAGE.full_name,
@@ -157,15 +130,22 @@ def microsegmentation_fit(
             step.fingerprint,
             settings.refit_after_days,
             _settings(config),
+        ) and segment_fits.load_if_readable(
+            warehouse, version_in_force(warehouse, MODEL, as_of)[0], config, context.log
         ):
             if not step.is_current(warehouse):
                 record(warehouse, step, context.run_id, [MICROSEGMENT_LINEAGE])
             yield from results([MICROSEGMENT_LINEAGE], None)
             return
         forget(warehouse, step)
-        previous = _load(warehouse, before, config)[0] if before else None
+        former = (
+            segment_fits.load_if_readable(warehouse, before, config, context.log)
+            if before
+            else None
+        )
+        previous = former[0] if former else None
         frame = _frame(warehouse, config, as_of, previous)
-        rules = fit_star_value(frame, _rules(config))
+        rules = fit_star_value(frame, segment_fits.rules_of(config))
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         model = Microsegmentation(
             layer_specs(config),
@@ -199,16 +179,6 @@ def microsegmentation_fit(
     yield from results([MICROSEGMENT_LINEAGE], measured, {MICROSEGMENT_LINEAGE.full_name: extra})
 
 
-def _version_before(warehouse: Warehouse, as_of: dt.date) -> str | None:
-    """The latest fit on earlier data, whose keys live on."""
-    found = warehouse.scalar(
-        "select model_version_id from models.model_versions where model = ? and data_end_date < ? "
-        "and status = 'promoted' order by data_end_date desc limit 1",
-        [MODEL, as_of],
-    )
-    return None if found is None else str(found)
-
-
 @dg.multi_asset(
     specs=[
         asset_spec(
@@ -235,6 +205,10 @@ def segments(
     with clientela.warehouse() as warehouse:
         version, _ = version_in_force(warehouse, MODEL, as_of)
         former = former_segments.fits_before(warehouse, as_of, version)
+        if former and not segment_fits.load_if_readable(
+            warehouse, former.segmentation, config, context.log
+        ):
+            former = None
         step = step_for(
             warehouse,
             CUSTOMER_MICROSEGMENTS.full_name,
@@ -246,7 +220,7 @@ def segments(
         if not begin(context, warehouse, step):
             yield from results(ASSIGNED, None)
             return
-        model, rules = _load(warehouse, version, config)
+        model, rules = segment_fits.load(warehouse, version, config)
         frame = _frame(warehouse, config, as_of, model)
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         clusters = model.predict(frame)
@@ -262,7 +236,7 @@ def segments(
             CUSTOMER_LIFECYCLE: frame,
             CUSTOMER_LAYER_CLUSTERS: clusters,
             CUSTOMER_MICROSEGMENTS: former_segments.with_former(
-                cells, warehouse, config, as_of, former, _load, _frame
+                cells, warehouse, config, as_of, former, segment_fits.load, _frame
             ),
             MICROSEGMENTS: catalogue,
             MICROSEGMENT_PROFILES: profile,

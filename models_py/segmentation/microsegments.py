@@ -258,7 +258,8 @@ class Microsegmentation:
         stored = parameters.from_rows(frame)
         model = cls(stored.layers)
         for name, kind in _SETTINGS.items():
-            setattr(model, name, kind(stored.settings[name]))
+            if name in stored.settings:
+                setattr(model, name, kind(stored.settings[name]))
         model.models_, model.cells_ = stored.models, stored.cells
         model.orders_, model.retention_ = stored.orders, stored.retention
         model.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)

@@ -25,6 +25,7 @@ from models_py.segmentation.parameters_of_layers import (
     quoted,
     unquoted,
 )
+from models_py.segmentation.parameters_of_old import is_old, translated
 from models_py.segmentation.specs import ALGORITHMS, TRANSFORMS, LayerSpec
 
 MODEL = "microsegmentation"
@@ -100,12 +101,12 @@ def to_rows(
 
 
 def from_rows(parameters: pd.DataFrame) -> Stored:
-    """Read back what `to_rows` wrote.
+    """Read back what `to_rows` wrote, in this release or the one before.
 
     Raises
     ------
     ValueError
-        If there is no row of this model.
+        If there is no row of this model, or they are in the format of another release.
     """
     rows = parameters[parameters["model"] == MODEL] if "model" in parameters else parameters
     if rows.empty:
@@ -113,9 +114,21 @@ def from_rows(parameters: pd.DataFrame) -> Stored:
             f"model_parameters has no row with model = '{MODEL}': fit and write it before it is "
             "read."
         )
+    try:
+        return _read(rows)
+    except (KeyError, IndexError) as error:
+        raise ValueError(
+            f"model_parameters has {len(rows)} rows with model = '{MODEL}' in a format that this "
+            f"release does not read ({error!r}): fit the micro-segments again."
+        ) from error
+
+
+def _read(rows: pd.DataFrame) -> Stored:
     table = rows["parameter"].str.split("/", expand=True)
     table.columns = pd.Index(["stage", "layer", "key", "feature", "quantity"])
     table["value"] = rows["value"].astype(float)
+    if is_old(table):
+        table = translated(table)
     is_setting = (table[["stage", "layer", "key", "feature"]] == NONE).all(axis=1)
     settings = numbers(table[is_setting], "quantity")
     layers = _layers(table[(table["stage"] == NONE) & ~is_setting])
