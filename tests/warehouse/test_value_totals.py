@@ -148,11 +148,15 @@ def test_the_former_value_model_says_of_a_day_what_it_would_have_written(built):
             "order by customer_id",
             [SECOND, config.lifecycle.horizon_days],
         ).set_index("customer_id")
-        again = former_segments._value_of(warehouse, config, SECOND, second)
-        other = former_segments._value_of(warehouse, config, SECOND, first)
+        days = (config.lifecycle.horizon_days, 365)
+        again = former_segments._value_of(warehouse, config, SECOND, second, *days)
+        other = former_segments._value_of(warehouse, config, SECOND, first, *days)
     # To the last bit: a refit on unchanged data must move nobody.
-    assert (again.loc[written.index] == written).to_numpy().all()
-    assert (other.loc[written.index] != written).to_numpy().all()
+    assert (again.loc[written.index, written.columns] == written).to_numpy().all()
+    assert (other.loc[written.index, written.columns] != written).to_numpy().all()
+    # Value is carried at the horizon of today, whatever the stages were told.
+    carried = again.loc[written.index, "former_predicted_revenue_mean"]
+    assert (carried > written["predicted_revenue_mean"]).mean() > 0.9
 
 
 def test_movement_ends_in_the_sizes_of_the_day_and_says_how_little_it_learned_from(built):
