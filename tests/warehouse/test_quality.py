@@ -277,7 +277,10 @@ PROMOTABLE = """
     insert into models.table_lineage (table_name, as_of_date, input_fingerprint) values
         ('dbt_features', '2023-06-30', 'f'), ('predictions.customer_ltv', '2023-06-30', 'v'),
         ('predictions.customer_microsegments', '2023-06-30', 's'),
-        ('predictions.portfolio_ltv', '2023-06-30', 't');
+        ('predictions.portfolio_ltv', '2023-06-30', 't'),
+        ('predictions.segment_migrations', '2023-06-30', 'm'),
+        ('predictions.customer_segment_memberships', '2023-06-30', 's'),
+        ('predictions.customer_potential', '2023-06-30', 'p');
 """
 
 
