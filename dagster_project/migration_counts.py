@@ -174,7 +174,8 @@ def moves_sql(
         moves as (
             select '{BEHAVIOUR}' as cause, start.{key} as from_key, walk.key as to_key,
                 start.stage as from_stage, walk.stage as to_stage,
-                coalesce(start.value, 0) as value_before, coalesce(walk.value, 0) as value_after
+                case when start.customer_id is null then 0 else start.value end as value_before,
+                case when walk.customer_id is null then 0 else walk.value end as value_after
             from start full join walk_{len(refits)} as walk
                 on walk.customer_id = start.customer_id
             union all

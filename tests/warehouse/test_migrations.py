@@ -245,3 +245,21 @@ def test_who_moved_after_a_refit_is_told_by_the_fits_of_today(tmp_path):
         moves = count_moves(warehouse, DAYS[1], DAYS[3], "microsegment", HORIZON)
     assert counted(moves, "behaviour") == {(a, a): 1, (a, c): 2}
     assert counted(moves, "refit") == {(a, b): 1, (c, c): 2}
+
+
+def test_a_slice_made_before_its_horizon_was_predicted_has_no_value_which_is_not_zero(tmp_path):
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        write(warehouse, planted(40))
+        warehouse.connection.execute(
+            "insert into predictions.customer_ltv (customer_id, as_of_date, horizon_days, "
+            "predicted_revenue_mean) select customer_id, as_of_date, 365, 7 "
+            "from predictions.customer_ltv where as_of_date = ?",
+            [DAYS[1]],
+        )
+        moves = count_moves(warehouse, DAYS[0], DAYS[1], "stage", 365)
+    moved = moves[(moves["cause"] == "behaviour") & moves["from_key"].notna()]
+    assert len(moved) and moved["value_before_amount"].isna().all()
+    stayed = moved[moved["to_key"].notna()]
+    assert (stayed["value_after_amount"] == 7 * stayed["customers_count"]).all()
+    came = moves[(moves["cause"] == "behaviour") & moves["from_key"].isna()]
+    assert (came["value_before_amount"] == 0).all()
