@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,14 +16,10 @@ import pandas as pd
 from dagster_project import backtesting
 from dagster_project.assets.lifetime_value_backtests import load_model
 from dagster_project.config import Config
+from dagster_project.segment_fits import load
+from dagster_project.segment_layers import features_at
 from dagster_project.settings_segments import LifecycleSettings
 from dagster_project.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from models_py.segmentation import LifecycleRules, Microsegmentation
-
-Loader = Callable[[Warehouse, str, Config], "tuple[Microsegmentation, LifecycleRules]"]
-Framer = Callable[[Warehouse, Config, dt.date, "Microsegmentation"], pd.DataFrame]
 
 PREVIOUS = """
     select segments.as_of_date, segments.model_version_id,
@@ -77,8 +71,6 @@ def with_former(
     config: Config,
     as_of_date: dt.date,
     fits: FormerFits | None,
-    load: Loader,
-    frame_of: Framer,
 ) -> pd.DataFrame:
     """Add what the fits of the slice before say of the same customers on the same day.
 
@@ -105,7 +97,7 @@ def with_former(
 
     then = _as_told(warehouse, config, fits.segmentation)
     model, rules = load(warehouse, fits.segmentation, then)
-    frame = frame_of(warehouse, then, as_of_date, model)
+    frame = features_at(warehouse, then, as_of_date, model)
     frame["former_predicted_revenue_mean"] = np.nan
     if fits.value is not None:
         days = (then.lifecycle.horizon_days, config.lifecycle.horizon_days)

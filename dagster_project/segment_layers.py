@@ -1,16 +1,18 @@
-"""Layers of config.yml as the segmentation takes them, and its quality as the warehouse keeps it.
+"""Layers of config.yml and their features as the segmentation takes them, and its quality as kept.
 
 Add here what stands between the words of config.yml and models_py/segmentation.
 Assets that read and write are in `assets/segments.py`.
 """
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from dagster_project.config import Config
-from dagster_project.feature_catalogue import features
+from dagster_project.feature_catalogue import PREDICTED, features
+from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from models_py.segmentation import LayerSpec, Microsegmentation
@@ -31,6 +33,35 @@ def layer_specs(config: Config) -> "dict[str, LayerSpec]":
         )
         for name, layer in config.segmentation.layers.items()
     }
+
+
+def features_at(
+    warehouse: Warehouse, config: Config, as_of: dt.date, model: "Microsegmentation | None" = None
+) -> pd.DataFrame:
+    """Every customer of the date with the features of all layers and the value at one horizon.
+
+    A model fitted before config.yml changed reads the features of its own layers.
+    """
+    fitted = [spec.candidates for spec in model.layers.values()] if model else []
+    wanted = [layer.columns for layer in config.segmentation.layers.values()]
+    layers = {name for names in (*wanted, *fitted) for name in names}
+    own = {
+        "customer_id",
+        "purchase_days_count",
+        "tenure_days",
+        "recency_days",
+        "median_gap_days",
+        "days_between_last_two_purchases",
+    }
+    columns = ", ".join(f"features.{name}" for name in sorted(own | layers - set(PREDICTED)))
+    return warehouse.frame(
+        f"select {columns}, value.purchase_probability, value.predicted_revenue_mean "
+        "from marts.fct_customer_features as features "
+        "left join predictions.customer_ltv as value "
+        "on value.customer_id = features.customer_id and value.as_of_date = features.as_of_date "
+        "and value.horizon_days = ? where features.as_of_date = ? order by features.customer_id",
+        [config.lifecycle.horizon_days, as_of],
+    )
 
 
 def quality_of(model: "Microsegmentation", clusters: pd.DataFrame) -> pd.DataFrame:

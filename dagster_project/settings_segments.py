@@ -6,7 +6,7 @@ What a rule over the customer row may say stays out; that is `declared_segments`
 
 import difflib
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -15,10 +15,11 @@ from dagster_project.settings_values import (
     Positive,
     Probability,
     Settings,
+    Stage,
     distinct,
 )
 
-TRIED_STAGES = ("new", "reactivated", "churned", "one_time", "at_risk", "star")
+TRIED_STAGES: tuple[str, ...] = get_args(Stage)[1:-1]
 """Stages that have a condition. A prospect has no purchase, and active is whoever is left."""
 
 
@@ -54,7 +55,7 @@ class LifecycleSettings(Settings):
     reactivated_gap_days: Positive = 120
     star_value_quantile: Probability = 0.9
     horizon_days: Positive = 90
-    order: StageOrder = ("new", "reactivated", "churned", "one_time", "at_risk", "star")
+    order: StageOrder = TRIED_STAGES
 
     @model_validator(mode="after")
     def _churned_is_below_at_risk(self) -> "LifecycleSettings":

@@ -6,12 +6,11 @@ models_py/segmentation.
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
 
-from dagster_project import former_segments, segment_fits
+from dagster_project import former_segments, segment_fits, segment_layers
 from dagster_project.config import Config
 from dagster_project.feature_catalogue import PREDICTED
 from dagster_project.lineage import asset_spec, begin, code_hash, forget, record, results, step_for
@@ -35,12 +34,8 @@ from dagster_project.result_tables import (
     SEGMENTATION_QUALITY,
 )
 from dagster_project.segment_fits import MODEL, STAR_LINE
-from dagster_project.segment_layers import layer_specs, map_values, quality_of
+from dagster_project.segment_layers import features_at, layer_specs, map_values, quality_of
 from dagster_project.segment_pictures import map_png, profiles_png
-from dagster_project.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from models_py.segmentation import Microsegmentation
 
 RULE_FEATURES = {"purchase_days_count", "tenure_days", "recency_days", "median_gap_days"}
 CODE = (
@@ -48,6 +43,7 @@ CODE = (
     "models_py.frames",
     former_segments.__name__,
     segment_fits.__name__,
+    segment_layers.__name__,
     __name__,
 )
 INPUTS = [("marts", "fct_customer_features"), ("predictions", "customer_ltv")]
@@ -60,35 +56,6 @@ ASSIGNED = [
     MICROSEGMENT_RULES,
     SEGMENTATION_QUALITY,
 ]
-
-
-def _frame(
-    warehouse: Warehouse, config: Config, as_of: dt.date, model: "Microsegmentation | None" = None
-) -> pd.DataFrame:
-    """Every customer of the date with the features of all layers and the value at one horizon.
-
-    A model fitted before config.yml changed reads the features of its own layers.
-    """
-    fitted = [spec.candidates for spec in model.layers.values()] if model else []
-    wanted = [layer.columns for layer in config.segmentation.layers.values()]
-    layers = {name for names in (*wanted, *fitted) for name in names}
-    own = {
-        "customer_id",
-        "purchase_days_count",
-        "tenure_days",
-        "recency_days",
-        "median_gap_days",
-        "days_between_last_two_purchases",
-    }
-    columns = ", ".join(f"features.{name}" for name in sorted(own | layers - set(PREDICTED)))
-    return warehouse.frame(
-        f"select {columns}, value.purchase_probability, value.predicted_revenue_mean "
-        "from marts.fct_customer_features as features "
-        "left join predictions.customer_ltv as value "
-        "on value.customer_id = features.customer_id and value.as_of_date = features.as_of_date "
-        "and value.horizon_days = ? where features.as_of_date = ? order by features.customer_id",
-        [config.lifecycle.horizon_days, as_of],
-    )
 
 
 def _settings(config: Config) -> dict[str, object]:
@@ -144,7 +111,7 @@ def microsegmentation_fit(
             else None
         )
         previous = former[0] if former else None
-        frame = _frame(warehouse, config, as_of, previous)
+        frame = features_at(warehouse, config, as_of, previous)
         rules = fit_star_value(frame, segment_fits.rules_of(config))
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         model = Microsegmentation(
@@ -221,7 +188,7 @@ def segments(
             yield from results(ASSIGNED, None)
             return
         model, rules = segment_fits.load(warehouse, version, config)
-        frame = _frame(warehouse, config, as_of, model)
+        frame = features_at(warehouse, config, as_of, model)
         frame = frame.merge(assign_stages(frame, rules), on="customer_id")
         clusters = model.predict(frame)
         cells = model.microsegments(clusters)
@@ -236,7 +203,7 @@ def segments(
             CUSTOMER_LIFECYCLE: frame,
             CUSTOMER_LAYER_CLUSTERS: clusters,
             CUSTOMER_MICROSEGMENTS: former_segments.with_former(
-                cells, warehouse, config, as_of, former, segment_fits.load, _frame
+                cells, warehouse, config, as_of, former
             ),
             MICROSEGMENTS: catalogue,
             MICROSEGMENT_PROFILES: profile,
@@ -246,9 +213,13 @@ def segments(
             ),
             SEGMENTATION_QUALITY: quality_of(model, clusters),
         }
-        for table, rows in frames.items():
-            rows = rows.assign(as_of_date=as_of, model_version_id=version)
-            warehouse.replace_slice(table, rows, {"as_of_date": as_of})
+        warehouse.replace_slices(
+            [
+                (table, rows.assign(as_of_date=as_of, model_version_id=version))
+                for table, rows in frames.items()
+            ],
+            {"as_of_date": as_of},
+        )
         measured = record(warehouse, step, context.run_id, ASSIGNED)
     value = frame[["customer_id", "predicted_revenue_mean"]].merge(cells, on="customer_id")
     stage, points, here = map_values(model, frame, cells)

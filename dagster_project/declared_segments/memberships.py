@@ -26,6 +26,7 @@ from dagster_project.declared_segments.definitions import (
     filled,
 )
 from dagster_project.declared_segments.expressions import RuleChecker
+from dagster_project.sql_text import literal
 from dagster_project.warehouse import Warehouse
 
 BY_DATE = "serving.customer_360_by_date"
@@ -177,7 +178,7 @@ def _rules(
                     f"{part.name}:{value}",
                     segment.kind,
                     filled(part.description, words | {"value": value}),
-                    filled(part.where, texts | {"value": _quoted(value)}),
+                    filled(part.where, texts | {"value": literal(value)}),
                 )
                 for value in values
             ]
@@ -201,15 +202,11 @@ def _values(warehouse: Warehouse, column: str, at_most: int) -> list[str]:
     return sorted(str(value) for (value,) in found)
 
 
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _members(warehouse: Warehouse, rules: Sequence[Rule], as_of_date: dt.date) -> pa.Table:
     """Segment and customer of everybody who is in one; each rule is read once a customer."""
     available = [rule for rule in rules if rule.reason is None]
     cases = ", ".join(
-        f"case when ({rule.expression}\n) then {_quoted(rule.segment)} end" for rule in available
+        f"case when ({rule.expression}\n) then {literal(rule.segment)} end" for rule in available
     )
     sql = (
         f"select date '{as_of_date}' as as_of_date, segment, customer_id from ("

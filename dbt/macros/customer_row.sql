@@ -10,27 +10,23 @@
     'interval_status',
 ] %}
 {%- set possible = ['benchmark_gap_amount', 'potential_revenue_mean', 'potential_basis'] %}
-{%- set other_features = [
-    'repeat_purchase_days_count', 'purchase_days_90d_count', 'purchase_days_365d_count', 'active_span_days',
-    'median_gap_days', 'days_between_last_two_purchases', 'first_purchase_amount', 'repeat_purchase_amount',
-    'purchase_log_amount_sum', 'first_purchase_log_amount', 'margin_share', 'revenue_previous_90d_amount',
-    'revenue_trend_share', 'max_order_amount', 'order_amount_variation', 'refund_share', 'refunds_count',
-    'refunded_order_share', 'refund_recency_days', 'discount_when_discounted_share',
-    'discount_gap_difference_days', 'coupon_order_share', 'price_index', 'cheap_line_share',
-    'categories_count', 'top_category_share', 'category_entropy', 'new_category_90d_share', 'brands_count',
-    'top_brand_share', 'repeat_product_share', 'average_items_count', 'average_item_amount',
-    'app_order_share', 'is_online_first', 'channels_count', 'main_channel_share', 'stores_count',
-    'main_store_share', 'weekend_order_share', 'weekday_entropy', 'night_order_share', 'morning_order_share',
-    'afternoon_order_share', 'evening_order_share', 'typical_hour', 'revenue_q1_share', 'revenue_q2_share',
-    'revenue_q3_share', 'revenue_q4_share', 'november_december_revenue_share', 'purchase_month_concentration',
-    'web_events_30d_count', 'web_sessions_90d_count', 'web_active_days_90d_count', 'product_views_90d_count',
-    'cart_adds_90d_count', 'web_recency_days', 'web_before_purchase_share', 'message_opened_share',
-    'message_clicked_share', 'message_opened_recency_days', 'message_clicked_recency_days',
-    'has_unsubscribed', 'messages_7d_count', 'messages_30d_count', 'messages_90d_count', 'actions_7d_count',
-    'actions_30d_count', 'actions_90d_count', 'contacts_per_purchase_count', 'visits_90d_count',
-    'places_count', 'median_visit_distance_km', 'max_visit_distance_km', 'near_home_visit_share', 'age_years',
-    'household_persons_count', 'income_index',
+{%- set first = [
+    'first_seen_date', 'first_purchase_date', 'last_purchase_date', 'orders_count', 'purchase_days_count',
+    'tenure_days', 'recency_days', 'observed_revenue_amount', 'observed_margin_amount', 'revenue_90d_amount',
+    'revenue_365d_amount', 'average_order_amount', 'discount_share', 'discounted_order_share',
+    'online_order_share', 'main_channel', 'favourite_category',
 ] %}
+{%- set attributes = [
+    'age_band', 'region', 'urbanity', 'income_band', 'household_size', 'acquisition_channel',
+] %}
+{#- The contract of the features says which others there are. #}
+{%- set others = [] %}
+{%- if execute %}
+{%- set shown = ['customer_id', 'as_of_date', 'gender'] + first + attributes %}
+{%- for name in graph.nodes['model.clientela.fct_customer_features'].columns if name not in shown %}
+{%- do others.append(name) %}
+{%- endfor %}
+{%- endif %}
 with ltv as (
     select
         customer_id,
@@ -71,44 +67,23 @@ select
     customers.gender,
     customers.birth_decade,
     customers.country_code,
-    features.age_band,
-    features.region,
-    features.urbanity,
-    features.income_band,
-    features.household_size,
-    features.acquisition_channel,
+    {%- for name in attributes %}
+    features.{{ name }},
+    {%- endfor %}
     lifecycle.stage,
     lifecycle.stage_rule,
     segments.microsegment_key,
     names.microsegment_name,
     segments.pattern as microsegment_pattern,
-    features.first_seen_date,
-    features.first_purchase_date,
-    features.last_purchase_date,
-    features.orders_count,
-    features.purchase_days_count,
-    features.tenure_days,
-    features.recency_days,
-    features.observed_revenue_amount,
-    features.observed_margin_amount,
-    features.revenue_90d_amount,
-    features.revenue_365d_amount,
-    features.average_order_amount,
-    features.discount_share,
-    features.discounted_order_share,
-    features.online_order_share,
-    features.main_channel,
-    features.favourite_category,
+    {%- for name in first %}
+    features.{{ name }},
+    {%- endfor %}
     case
         when features.median_visit_distance_km < 5 then 'under 5 km'
         when features.median_visit_distance_km < 20 then '5 to 20 km'
         when features.median_visit_distance_km >= 20 then '20 km or more'
     end as visit_distance_band,
-    features.has_email_consent,
-    features.has_sms_consent,
-    features.has_geo_consent,
-    features.has_profiling_consent,
-    {%- for name in other_features %}
+    {%- for name in others %}
     features.{{ name }},
     {%- endfor %}
     '{{ var("reporting_currency") }}' as currency_code,

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.cells import Cell
+from models_py.segmentation.cells import JOINT, Cell
 from models_py.segmentation.layers import LayerModel, cluster_key
 
 LINEAGE_COLUMNS = [
@@ -28,8 +28,6 @@ LINEAGE_COLUMNS = [
 RETENTION_COLUMNS = ["stage", "layer", "key_retention_share", "low_margin_share"]
 CLEAR_MARGIN = 0.1
 """Assignment margin below which a customer stands between clusters, and any sample decides."""
-MICROSEGMENT = "microsegment"
-"""Value of `layer` in the lineage rows of the joint pattern."""
 INSIDE_SHARE = 0.5
 
 
@@ -216,7 +214,7 @@ def retention(
     kept = old_cells["microsegment_key"].to_numpy() == new_cells["microsegment_key"].to_numpy()
     for stage in np.unique(stages):
         here = stages == stage
-        rows.append((str(stage), MICROSEGMENT, *_shares(kept[here], unclear[here])))
+        rows.append((str(stage), JOINT, *_shares(kept[here], unclear[here])))
     return pd.DataFrame(rows, columns=RETENTION_COLUMNS)
 
 
@@ -250,7 +248,7 @@ def joint_lineage(
             after = new_keys.index(key)
             if shared[before, after] or not (shared[before].any() or shared[:, after].any()):
                 matches[after] = before
-        pieces.append(lineage_rows(stage, MICROSEGMENT, shared, old_keys, new_keys, matches))
+        pieces.append(lineage_rows(stage, JOINT, shared, old_keys, new_keys, matches))
     return pd.concat(pieces, ignore_index=True)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+JOINT = "microsegment"
+"""Stands for the joint pattern where tables name a layer."""
 OUT = ""
 """Part of a pattern where the layer is not used in the stage."""
 

@@ -35,9 +35,9 @@ class Microsegmentation:
 
     Customers of a stage are taken to come from a few groups per layer on the fitted scale, or from
     one group. The micro-segment of a customer is the stage and the pattern of clusters over the
-    layers that have more than one and whose cells hold the floor (`cells.pattern_layers`); a cell
-    that was under the floor at the fit falls back by dropping the layer declared last, at last to
-    the stage.
+    layers that have more than one and whose cells hold the floor (`patterns.pattern_layers`); a
+    cell that was under the floor at the fit falls back by dropping the layer declared last, at last
+    to the stage.
 
     Parameters
     ----------

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.alignment import MICROSEGMENT, RETENTION_COLUMNS
-from models_py.segmentation.cells import OUT, Cell, Pattern, microsegment_key
+from models_py.segmentation.alignment import RETENTION_COLUMNS
+from models_py.segmentation.cells import JOINT, OUT, Cell, Pattern, microsegment_key
 from models_py.segmentation.layers import LayerModel, layer_code
 from models_py.segmentation.parameters_of_layers import (
     NONE,
@@ -29,7 +29,6 @@ from models_py.segmentation.parameters_of_old import is_old, translated
 from models_py.segmentation.specs import ALGORITHMS, TRANSFORMS, LayerSpec
 
 MODEL = "microsegmentation"
-CELL = MICROSEGMENT
 RETENTION = RETENTION_COLUMNS[2:]
 
 
@@ -75,20 +74,20 @@ def to_rows(
     for model in models.values():
         put_layer(put, model)
     for cell in cells.values():
-        put(cell.customers_count, "customers_count", cell.stage, CELL, cell.key)
+        put(cell.customers_count, "customers_count", cell.stage, JOINT, cell.key)
         for feature, median in cell.medians.items():
-            put(median, "median", cell.stage, CELL, cell.key, quoted(feature))
+            put(median, "median", cell.stage, JOINT, cell.key, quoted(feature))
         for feature, gap in cell.gaps.items():
-            put(gap, "gap", cell.stage, CELL, cell.key, quoted(feature))
+            put(gap, "gap", cell.stage, JOINT, cell.key, quoted(feature))
     names = list(layers)
     for stage, order in orders.items():
-        put(len(order), "pattern_layers", stage, CELL)
+        put(len(order), "pattern_layers", stage, JOINT)
         for place, position in enumerate(order):
-            put(place, f"drop_position:{names[position]}", stage, CELL)
+            put(place, f"drop_position:{names[position]}", stage, JOINT)
     for stage, layer, *shares in retention[RETENTION_COLUMNS].itertuples(index=False):
         for quantity, share in zip(RETENTION, shares, strict=True):
             # NULL is no number of a parameter; -1 stands for a share of nobody.
-            put(-1.0 if np.isnan(share) else share, f"{quantity}:{layer}", stage, CELL)
+            put(-1.0 if np.isnan(share) else share, f"{quantity}:{layer}", stage, JOINT)
     written = sorted(rows)
     return pd.DataFrame(
         {
@@ -135,9 +134,9 @@ def _read(rows: pd.DataFrame) -> Stored:
     fitted = table[table["stage"] != NONE]
     models = {
         (str(stage), str(layer)): layer_from_rows(str(stage), str(layer), part, layers[str(layer)])
-        for (stage, layer), part in fitted[fitted["layer"] != CELL].groupby(["stage", "layer"])
+        for (stage, layer), part in fitted[fitted["layer"] != JOINT].groupby(["stage", "layer"])
     }
-    joint = fitted[fitted["layer"] == CELL]
+    joint = fitted[fitted["layer"] == JOINT]
     orders = {
         str(stage): _order(part, list(layers))
         for stage, part in joint[joint["key"] == NONE].groupby("stage")

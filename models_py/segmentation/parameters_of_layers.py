@@ -64,8 +64,7 @@ def layer_from_rows(stage: str, layer: str, part: pd.DataFrame, spec: LayerSpec)
     features = part[(part["key"] == NONE) & (part["feature"] != NONE)]
     of_scale = {str(name): rows for name, rows in features.groupby("feature")}
     scales = tuple(
-        _scale(feature, numbers(of_scale[quoted(feature)], "quantity"))
-        for feature in dict.fromkeys([*spec.features, *spec.always])
+        _scale(feature, numbers(of_scale[quoted(feature)], "quantity")) for feature in spec.named
     )
     positions = numbers(part[part["quantity"] == "key_position"], "key")
     keys = tuple(sorted(positions, key=lambda key: positions[key]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from models_py.segmentation.alignment import MICROSEGMENT
+from models_py.segmentation.cells import JOINT
 from models_py.segmentation.parameters_of_layers import NONE, numbers
 from models_py.segmentation.scaling import CONSTANT, KINDS, MAX_MISSING_SHARE, MISSING, USED
 from models_py.segmentation.specs import ALGORITHMS
@@ -43,7 +43,7 @@ def translated(table: pd.DataFrame) -> pd.DataFrame:
     rows += [(NONE, one.layer, NONE, one.feature, "features", one.value) for one in _rows(listed)]
     kmeans = float(ALGORITHMS.index("kmeans"))
     rows += [(NONE, layer, NONE, NONE, "algorithm", kmeans) for layer in layers]
-    of_layers = table[(table["stage"] != NONE) & (table["layer"] != MICROSEGMENT)]
+    of_layers = table[(table["stage"] != NONE) & (table["layer"] != JOINT)]
     worth: dict[str, dict[str, float]] = {}
     for where, part in of_layers.groupby(["stage", "layer"]):
         stage, layer = map(str, where)
@@ -54,10 +54,10 @@ def translated(table: pd.DataFrame) -> pd.DataFrame:
         rows += _scales(stage, layer, part)
         rows += _centres(stage, layer, part)
     for stage, silhouettes in worth.items():
-        rows.append((stage, MICROSEGMENT, NONE, NONE, "pattern_layers", float(len(layers))))
+        rows.append((stage, JOINT, NONE, NONE, "pattern_layers", float(len(layers))))
         order = sorted(layers, key=lambda name: (silhouettes[name], -layers.index(name)))
         rows += [
-            (stage, MICROSEGMENT, NONE, NONE, f"drop_position:{layer}", float(place))
+            (stage, JOINT, NONE, NONE, f"drop_position:{layer}", float(place))
             for place, layer in enumerate(order)
         ]
     kept = table[~table["quantity"].isin(_ONLY_THEN)]

@@ -12,12 +12,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.cells import Cell
+from models_py.segmentation.cells import JOINT, Cell
 from models_py.segmentation.layers import LayerModel
 from models_py.segmentation.naming import RHYTHM_FEATURE
 from models_py.segmentation.scaling import FeatureScale, feature_values, raw_values
 
-JOINT = "microsegment"
 PROFILE_COLUMNS = [
     "microsegment_key",
     "feature",

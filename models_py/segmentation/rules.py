@@ -14,6 +14,7 @@ import pandas as pd
 
 from models_py.segmentation.scaling import fit_scales, raw_values
 from models_py.segmentation.specs import LayerSpec
+from models_py.segmentation.structure import evenly_spaced
 
 DEPTH = 3
 MOST_MEMBERS, MOST_OTHERS = 5_000, 20_000
@@ -116,7 +117,7 @@ Leaf = dict[int, Bound]
 
 
 def _columns(frame: pd.DataFrame, features: Sequence[str]) -> list[RuleColumn]:
-    plain = LayerSpec(tuple(features), always=tuple(features), transforms={})
+    plain = LayerSpec(tuple(features), always=tuple(features))
     columns: list[RuleColumn] = []
     for scale in fit_scales(frame, plain):
         if not scale.is_used:
@@ -141,7 +142,7 @@ def _rule(columns: Sequence[RuleColumn], members: np.ndarray, among: np.ndarray)
         return [{}]
     if not columns:
         return []
-    chosen = [_spread(inside, MOST_MEMBERS), _spread(outside, MOST_OTHERS)]
+    chosen = [evenly_spaced(inside, MOST_MEMBERS), evenly_spaced(outside, MOST_OTHERS)]
     rows = np.concatenate(chosen)
     # A sampled customer stands for as many as were passed over.
     weights = np.concatenate(
@@ -185,12 +186,6 @@ def _best_leaves(
         if score > best_score + 1e-9:
             best, best_score = count, score
     return best_score, ordered[:best]
-
-
-def _spread(rows: np.ndarray, most: int) -> np.ndarray:
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def _paths(tree: object, columns: Sequence[RuleColumn]) -> dict[int, Leaf]:
@@ -257,9 +252,9 @@ def _text(column: RuleColumn, bound: Bound) -> str:
     if column.level is not None:
         quoted = column.level.replace("'", "''")
         is_it = bound.low >= 0.0
-        return f"coalesce({name} {'=' if is_it else '<>'} '{quoted}', {str(not is_it).lower()})"
+        return f"coalesce({name} {'=' if is_it else '<>'} '{quoted}', {_truth(not is_it)})"
     if column.is_flag:
-        return f"coalesce({name} = {str(bound.low >= 0.0).lower()}, {_truth(bound)})"
+        return f"coalesce({name} = {_truth(bound.low >= 0.0)}, {_truth(bound.takes_missing)})"
     parts = []
     if np.isfinite(bound.low):
         parts.append(f"{name} > {_number(bound.low)}")
@@ -271,8 +266,8 @@ def _text(column: RuleColumn, bound: Bound) -> str:
     return text
 
 
-def _truth(bound: Bound) -> str:
-    return str(bound.takes_missing).lower()
+def _truth(value: bool) -> str:
+    return str(value).lower()
 
 
 def _number(value: float) -> str:

@@ -134,7 +134,7 @@ def fit_scales(frame: pd.DataFrame, spec: LayerSpec) -> tuple[FeatureScale, ...]
     """
     scales: list[FeatureScale] = []
     seen: list[np.ndarray] = []
-    for feature in dict.fromkeys([*spec.features, *spec.always]):
+    for feature in spec.named:
         kind = _kind(frame[feature], feature, spec.transforms.get(feature, "auto"))
         if feature in spec.never:
             scales.append(FeatureScale(feature, kind, KEPT_OUT, 0.0))

@@ -53,10 +53,14 @@ class LayerSpec:
             raise ValueError("a layer has no feature left: name one that is not in `never`.")
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Every feature that is spoken of, in order."""
+        return tuple(dict.fromkeys([*self.features, *self.always]))
+
+    @property
     def candidates(self) -> tuple[str, ...]:
         """Features that may be used, forced ones included."""
-        named = dict.fromkeys([*self.features, *self.always])
-        return tuple(name for name in named if name not in self.never)
+        return tuple(name for name in self.named if name not in self.never)
 
     def is_for(self, stage: str) -> bool:
         """Whether customers of the stage are clustered in this layer."""

@@ -1,5 +1,2 @@
 select slices.*
-from {{ source('predictions', 'contract_ltv') }} as slices
-inner join {{ ref('current_as_of_date') }} as latest
-    on slices.as_of_date = latest.as_of_date
-    and latest.is_promoted
+{{ current_slice('contract_ltv') }}

@@ -1,10 +1,7 @@
 select
     slices.*,
     names.microsegment_name
-from {{ source('predictions', 'microsegment_ltv') }} as slices
-inner join {{ ref('current_as_of_date') }} as latest
-    on slices.as_of_date = latest.as_of_date
-    and latest.is_promoted
+{{ current_slice('microsegment_ltv') }}
 left join {{ source('predictions', 'microsegments') }} as names
     on slices.microsegment_key = names.microsegment_key
     and slices.as_of_date = names.as_of_date

@@ -3,10 +3,7 @@ select
     slices.*,
     coalesce(from_names.microsegment_name, slices.from_stage) as from_name,
     coalesce(to_names.microsegment_name, to_names_before.microsegment_name, slices.to_stage) as to_name
-from {{ source('predictions', 'segment_migrations') }} as slices
-inner join {{ ref('current_as_of_date') }} as latest
-    on slices.as_of_date = latest.as_of_date
-    and latest.is_promoted
+{{ current_slice('segment_migrations') }}
 left join {{ source('predictions', 'microsegments') }} as from_names
     on slices.level = 'microsegment'
     and slices.from_key = from_names.microsegment_key
