@@ -17,8 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of the whole line first: begun last, one of two test processes would wait for them."""
-    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+    """Runs of the whole line first: begun last, one of two test processes would wait for them.
+
+    The first of these needs no shop, so the other process can make it while nobody waits.
+    """
+    items.sort(
+        key=lambda item: (
+            "orchestration" not in item.path.parts,
+            item.path.name != "test_ui.py",
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,12 @@ import pytest
 from dagster_project.config import ConfigError, load_config
 from dagster_project.feature_catalogue import features, features_fed_by, layer_columns
 from dagster_project.landing import land
+from dagster_project.lifetime_value_statistics import (
+    OPTIONAL_PARTS,
+    PURCHASE_GROUPS,
+    SPEND_GROUPS,
+    WEEKLY_PURCHASES,
+)
 from dagster_project.source_contract import SHAPES
 from dagster_project.warehouse import open_warehouse
 
@@ -99,6 +105,14 @@ class Lake:
                 f"and e.occurred_at < '{DAY}' and l.login_at > '{DAY}'"
             ).fetchall()[0][0]
 
+    def value_rows(self) -> dict[str, pd.DataFrame]:
+        """All that lifetime value at DAY is fitted on: the ledger up to it, and grouped rows."""
+        ledger = "select * from marts.fct_revenue_ledger where event_date <= ? order by all"
+        asked = {"ledger": ledger, "purchases": PURCHASE_GROUPS, "spend": SPEND_GROUPS}
+        asked |= {"weeks": WEEKLY_PURCHASES} | OPTIONAL_PARTS
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return {name: connection.execute(sql, [DAY]).df() for name, sql in asked.items()}
+
     def features(self, as_of_date: str) -> pd.DataFrame:
         columns = ", ".join(features())
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
@@ -138,7 +152,7 @@ def lake(make_shop, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_source_cut_at_the_date_gives_the_same_features(lake, tmp_path):
+def test_a_source_cut_at_the_date_gives_the_same_features_and_the_same_fit(lake, tmp_path):
     removed = 0
     for shape, column in EVENTS.items():
         file = lake.shop.source / f"{shape}.parquet"
@@ -163,6 +177,10 @@ def test_a_source_cut_at_the_date_gives_the_same_features(lake, tmp_path):
     # Devices of those whom nothing else had shown, used long before they logged in.
     assert lake.used_before_login("known_date <= date '1900-01-01'") > 3
     pd.testing.assert_frame_equal(cut.features(DAY), lake.features(DAY), check_exact=True)
+    of_the_whole = lake.value_rows()
+    for name, found in cut.value_rows().items():
+        assert len(found) > 1, name
+        pd.testing.assert_frame_equal(found, of_the_whole[name], check_exact=True)
     # As shipped, the others used no device before DAY that was theirs only after: in a year, some.
     shutil.copy(lake.warehouse, tmp_path / "whole.duckdb")
     wide = copy(lake)
