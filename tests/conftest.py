@@ -4,6 +4,7 @@ Add a fixture here when tests of two rooms need it. What one room needs stays in
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -35,6 +36,15 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set CLIENTELA_TEST_DATA to have this test run")
     return folder
+
+
+@pytest.fixture(scope="session")
+def manifest() -> dict:
+    """What dbt says of the project."""
+    from dagster_project.config import load_config
+    from dagster_project.dbt_project import ensure_manifest
+
+    return json.loads(ensure_manifest(load_config()).read_text())
 
 
 @dataclass

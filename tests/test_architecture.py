@@ -5,7 +5,6 @@ tested beside its room.
 """
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -31,14 +30,6 @@ PERSONAL = re.compile(
 
 def python_files():
     return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-@pytest.fixture(scope="session")
-def manifest():
-    from dagster_project.config import load_config
-    from dagster_project.dbt_project import ensure_manifest
-
-    return json.loads(ensure_manifest(load_config()).read_text())
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -5,10 +5,7 @@ beside the models as dbt unit tests.
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from copy import copy
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from dagster_project.lifetime_value_statistics import (
 )
 from dagster_project.source_contract import SHAPES
 from dagster_project.warehouse import open_warehouse
+from tests.warehouse.dbt_command import dbt
 
 DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 # Three days after a campaign by text message, and near the end of the data.
@@ -74,22 +72,13 @@ class Lake:
             )
 
     def dbt(self, as_of_date: str, *selected: str, but: str = "nothing") -> None:
-        command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "run"]
         lookback = {"identity_device_lookback_days": self.lookback_days}
-        command += ["--vars", json.dumps(self.config.dbt_vars() | lookback, sort_keys=True)]
-        command += ["--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)]
-        command += ["--target-path", str(self.target), "--log-path", str(self.target)]
-        settings = {
-            "CLIENTELA_WAREHOUSE": str(self.warehouse),
-            "CLIENTELA_AS_OF_DATE": as_of_date,
-        }
-        inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
-        done = subprocess.run(
-            [*command, "--select", *selected, "--exclude", but],
-            env=inherited | settings,
-            capture_output=True,
-            text=True,
-            check=False,
+        variables = json.dumps(self.config.dbt_vars() | lookback, sort_keys=True)
+        done = dbt(
+            self.warehouse,
+            *("run", "--vars", variables, "--select", *selected, "--exclude", but),
+            target=self.target,
+            CLIENTELA_AS_OF_DATE=as_of_date,
         )
         assert done.returncode == 0, done.stdout[-4000:]
 

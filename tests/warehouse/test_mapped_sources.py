@@ -4,10 +4,7 @@ Add a figure here that a mapping must keep. Reading of files and rules of single
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from dagster_project.config import load_config
 from dagster_project.landing import land
 from dagster_project.result_tables import RESULT_TABLES
 from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES
+from tests.warehouse.dbt_command import dbt
 
 DBT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 VARIABLES = {
@@ -74,17 +72,9 @@ def lay_folder(test_data: Path, folder: Path) -> None:
     )
 
 
-def dbt(warehouse: Path, *arguments: str) -> None:
-    command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "--quiet"]
-    command += ["build", *arguments, "--vars", json.dumps(VARIABLES)]
-    command += ["--exclude-resource-type", "unit_test"]
-    command += ["--project-dir", str(DBT_FOLDER), "--profiles-dir", str(DBT_FOLDER)]
-    command += ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
-    inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
-    settings = {"CLIENTELA_WAREHOUSE": str(warehouse)}
-    done = subprocess.run(
-        command, env=inherited | settings, capture_output=True, text=True, check=False
-    )
+def build(warehouse: Path, *arguments: str) -> None:
+    always = ("--vars", json.dumps(VARIABLES), "--exclude-resource-type", "unit_test")
+    done = dbt(warehouse, "--quiet", "build", *arguments, *always)
     assert done.returncode == 0, done.stdout[-5000:]
 
 
@@ -99,7 +89,7 @@ def company(test_data: Path, tmp_path_factory: pytest.TempPathFactory):
             connection.execute(f"create schema {schema}")
         for table in RESULT_TABLES.values():
             connection.execute(table.ddl)
-    dbt(
+    build(
         warehouse, "--select", "path:models/staging", "path:models/identity", "--exclude", AFTER_MAP
     )
     with duckdb.connect(str(warehouse)) as connection:
@@ -109,7 +99,7 @@ def company(test_data: Path, tmp_path_factory: pytest.TempPathFactory):
             "last_seen_at from identity.source_records"
         )
     core = ("path:models/intermediate", "path:models/marts", AFTER_MAP)
-    dbt(warehouse, "--select", *core, "--exclude", *FEATURES.split())
+    build(warehouse, "--select", *core, "--exclude", *FEATURES.split())
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         yield connection
 

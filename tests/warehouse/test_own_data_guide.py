@@ -4,11 +4,8 @@ Add a step here when the guide gains one. What each step does is tested beside i
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import pytest
 
 from dagster_project.config import load_config
 from dagster_project.landing import check_source, land
+from tests.warehouse.dbt_command import dbt
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")
@@ -69,13 +67,9 @@ def test_the_mapping_of_the_guide_builds_and_balances(exports: Path, tmp_path: P
             "(2, 'c2', null, 50.00, 0.00, true)) "
             "as t(doc_no, customer_no, posted_at, net_total, discount_total, is_void)"
         )
-    command = [str(Path(sys.executable).parent / "dbt"), "--no-version-check", "build", "--select"]
-    command += ["+reconciliation", "--exclude-resource-type", "unit_test"]
-    command += ["--project-dir", str(tmp_path / "dbt"), "--profiles-dir", str(tmp_path / "dbt")]
-    command += ["--vars", json.dumps({"max_quarantined_share": {"default": 1.0}})]
-    inherited = {name: value for name, value in os.environ.items() if name[:4] != "DBT_"}
-    environment = inherited | {"CLIENTELA_WAREHOUSE": str(warehouse)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    limits = json.dumps({"max_quarantined_share": {"default": 1.0}})
+    selected = ("--select", "+reconciliation", "--exclude-resource-type", "unit_test")
+    done = dbt(warehouse, "build", *selected, "--vars", limits, project=tmp_path / "dbt")
     assert done.returncode == 0, done.stdout[-4000:]
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         counted = connection.execute(
