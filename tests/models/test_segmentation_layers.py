@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from models_py.segmentation import LayerSpec, Microsegmentation
+from models_py.segmentation.gates import StructureSearch
 from models_py.segmentation.lloyd import many_kmeans
 from models_py.segmentation.scaling import raw_values
+from models_py.segmentation.structure import NOT_STABLE, find_structure
 
 FAST = {"n_bootstraps": 25, "max_clusters": 4}
 
@@ -263,3 +265,16 @@ def test_a_number_that_is_a_category_has_one_text_whoever_else_is_there(
         assert raw_values(frame, "store_type", "category").tolist() == ["1", "2"]
     odd = pd.DataFrame({"store_type": [1.5, np.inf]})
     assert raw_values(odd, "store_type", "category").tolist() == ["1.5", "inf"]
+
+
+def test_a_grouping_on_the_edge_of_stability_stays_but_does_not_come() -> None:
+    """Its worst group comes back at 0.81: enough to stay (0.75), too little to be new (0.85)."""
+    rng = np.random.default_rng(4)
+    group = rng.choice(3, 150, p=[0.5, 0.3, 0.2])
+    values = 2.8 * np.array([[0, 0], [1, 0], [0.5, 0.87]])[group] + rng.normal(size=(150, 2))
+    search = StructureSearch(4, 0.75, 15, 100, 1_500, 50_000, 1)
+    new = find_structure(values, search)
+    assert (new.clusters.count, new.reason) == (1, NOT_STABLE)
+    stays = find_structure(values, search, standing=("kmeans", group))
+    assert stays.clusters.count == 3
+    assert 0.75 <= stays.worst_jaccard < 0.85
