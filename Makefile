@@ -1,4 +1,5 @@
 # Every target sets up what it needs. DATASET: complete_journey, retailer, or a folder of your own files.
+# A study: make bench STUDY=cdnow ARGS="--help".
 SHELL := /bin/bash
 PYTHON ?= $(firstword $(shell command -v python3.11) python3)
 BIN := .venv/bin
@@ -38,7 +39,7 @@ lint: $(STAMP)
 	@$(BIN)/python -m mypy
 
 bench: $(STAMP)
-	@for study in benchmarks/[a-z]*.py; do echo "== $$study"; $(BIN)/python "$$study" || exit 1; done
+	@$(BIN)/python -m benchmarks.$(STUDY) $(ARGS)
 
 # What cannot be rebuilt (person ids, segment keys, holdouts, audience logs) lives in the warehouse,
 # and beside it the key by which erased persons are recognised: clean removes neither, nor backups.

@@ -1,6 +1,6 @@
 """Spend on public data: is the first order exchangeable, does spend go with frequency, is PIT flat?
 
-Run `python benchmarks/amounts.py --data FOLDER` with the folder of the public test data, and
+Run `python -m benchmarks.amounts --data FOLDER` with the folder of the public test data, and
 `--warehouse FILE` of a finished run on `retailer` for its refunds; it writes
 `benchmarks/results/amounts.json`, null simulations of the check of independence included.
 Forecasts of whole customers are judged in the backtests; nothing here tunes the model.

@@ -1,6 +1,6 @@
 """Do intervals hold on dates that nothing was chosen by? Public sets, and the retailer over seeds.
 
-Run `python benchmarks/calibration.py --data FOLDER`; it writes
+Run `python -m benchmarks.calibration --data FOLDER`; it writes
 `benchmarks/results/calibration.json`. Origins are month-ends, roles those of the pipeline
 (`dagster_project.backtesting.plan`): corrections are learned on R and judged on later O. What other
 libraries reach is `peers.py`.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import SETS, Purchases, load, origins
-from peers import rounded
 
+from benchmarks.peer_data import SETS, Purchases, load, origins
+from benchmarks.peers import rounded
 from dagster_project import backtesting
 from models_py.lifetime_value import (
     LifetimeValue,
@@ -106,7 +106,7 @@ def main() -> None:
     arguments = parser.parse_args()
     known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     result: dict[str, object] = known | {
-        "command": "python benchmarks/calibration.py --data FOLDER",
+        "command": "python -m benchmarks.calibration --data FOLDER",
         "retailer_customers": arguments.customers,
         "family": "mbg_nbd",
     }

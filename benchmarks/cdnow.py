@@ -1,6 +1,6 @@
 """Posteriors on the CDNOW sample beside the estimates published by Fader and Hardie.
 
-Run `python benchmarks/cdnow.py --data FOLDER`, where `cdnow_sample_transactions.parquet` is; it
+Run `python -m benchmarks.cdnow --data FOLDER`, where `cdnow_sample_transactions.parquet` is; it
 writes `benchmarks/results/cdnow.json`.
 Exact log-likelihoods are tests (tests/models/test_lifetime_value_cdnow.py).
 """

@@ -1,6 +1,6 @@
 """Do 95 % intervals of parameters hold the truth in 95 % of simulated shops?
 
-Run `python benchmarks/coverage_plain.py --seeds 20`; it prints a table and writes
+Run `python -m benchmarks.coverage_plain --seeds 20`; it prints a table and writes
 `benchmarks/results/coverage_plain.json`.
 Shops follow the model's own assumptions; how it fares where they are broken is measured on the
 simulated retailer, not here.

@@ -1,6 +1,6 @@
 """Which discrepancy of totals to use: chosen in simulated worlds, reported on four public sets.
 
-Run `python benchmarks/discrepancy.py --data FOLDER [--cache FOLDER]`; it writes
+Run `python -m benchmarks.discrepancy --data FOLDER [--cache FOLDER]`; it writes
 `benchmarks/results/discrepancy.json`. No setting is chosen on a public set: the assumptions of
 models_py/lifetime_value/discrepancy.py are those that do best in discrepancy_worlds.py. Forecasts
 of the public sets are made by discrepancy_data.py; rules of refusal and of status are tried in
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from discrepancy_data import load
-from discrepancy_rivals import Known, before, constant, minimal, noise_only, shifted
-from discrepancy_rules import recovery, refusals, statuses
-from discrepancy_worlds import worlds
 
+from benchmarks.discrepancy_data import load
+from benchmarks.discrepancy_rivals import Known, before, constant, minimal, noise_only, shifted
+from benchmarks.discrepancy_rules import recovery, refusals, statuses
+from benchmarks.discrepancy_worlds import worlds
 from models_py.lifetime_value import PastTotal, TotalDiscrepancy, TotalStatus
 from models_py.lifetime_value.discrepancy import ASSUMPTIONS, Assumptions
 from models_py.lifetime_value.past_blocks import misses_up_to

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from discrepancy_rivals import TAILS
-from discrepancy_worlds import MEMORY_WEEKS, STEP_WEEKS, world, worlds
 
+from benchmarks.discrepancy_rivals import TAILS
+from benchmarks.discrepancy_worlds import MEMORY_WEEKS, STEP_WEEKS, world, worlds
 from models_py.lifetime_value import PastTotal, TotalDiscrepancy, TotalStatus
 from models_py.lifetime_value.discrepancy import ASSUMPTIONS
 from models_py.lifetime_value.past_blocks import Miss, misses_up_to

@@ -1,6 +1,6 @@
 """Hostile files through landing and staging: nothing crashes, no row is lost, refusals are worded.
 
-Run `python benchmarks/fuzz.py --cases 3000`; it writes `benchmarks/results/fuzz.json`. Add a way to
+Run `python -m benchmarks.fuzz --cases 3000`; it writes `benchmarks/results/fuzz.json`. Add a way to
 break a file to the strategies below; tests/warehouse/test_fuzz.py runs a few cases of each.
 What the rules of a row are stays out; staging decides, and this only counts that it did.
 """
@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import fuzz_runner
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
+from benchmarks import fuzz_runner
 from dagster_project.config import Config, load_config
 from dagster_project.landing import SourceError, check_source, land
 from dagster_project.source_contract import MAPPED_SOURCES, RAW_TABLES, SHAPES

@@ -1,6 +1,6 @@
 """Hostile shops through the whole of dbt and the Python between: landing to features, no crash.
 
-Run `python benchmarks/fuzz_features.py --cases 300`; it adds the part `features` to
+Run `python -m benchmarks.fuzz_features --cases 300`; it adds the part `features` to
 `benchmarks/results/fuzz.json`. Add a value here that is legal in a row and dangerous further on;
 values that staging must refuse belong to fuzz.py, whose hostile cells are mixed in.
 
@@ -20,12 +20,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import fuzz
-import fuzz_runner
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
+from benchmarks import fuzz, fuzz_runner
 from dagster_project.assets.dbt import AFTER_MAP
 from dagster_project.assets.identity import (
     IDENTIFIERS,

@@ -1,6 +1,6 @@
 """Are micro-segments more alike in what they spend next than RFM and k-means groups are?
 
-Run `python benchmarks/homogeneity.py --data FOLDER`; it writes
+Run `python -m benchmarks.homogeneity --data FOLDER`; it writes
 `benchmarks/results/homogeneity.json`. Groups are formed on the cut day, from purchase days alone,
 and judged by the spend of the next 180 days, winsorised at its 99 % quantile. The Complete Journey
 is cut 180 days before its end, and again at 39 weeks, after which 91 days are left. Every method
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import Purchases, load
 from sklearn.cluster import KMeans
 
+from benchmarks.peer_data import Purchases, load
 from models_py.lifetime_value import LifetimeValue, Sampling, group_purchases, group_spend
 from models_py.segmentation import (
     LifecycleRules,

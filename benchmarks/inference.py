@@ -1,6 +1,6 @@
 """Fast inference against long Markov chains on simulated shops, and its own alarm.
 
-Run `python benchmarks/inference.py`; it writes `benchmarks/results/inference.json`.
+Run `python -m benchmarks.inference`; it writes `benchmarks/results/inference.json`.
 Whether the posteriors themselves are right is measured in `benchmarks/sbc.py`.
 """
 

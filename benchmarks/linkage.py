@@ -1,6 +1,6 @@
 """Record linkage beside Splink's own defaults and the exact-identifier baseline, on known truth.
 
-Run `python benchmarks/linkage.py --data FOLDER [--only febrl4 ...]`, where the public sets are; it
+Run `python -m benchmarks.linkage --data FOLDER [--only febrl4 ...]`, where the public sets are; it
 writes `benchmarks/results/linkage.json`. The same configuration links every set.
 Time and memory at a million records are measured by `linkage_scale.py`.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,10 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parent))
-from linkage_baselines import exact_persons, splink_persons
-from linkage_data import KEY, fake_1000, febrl, historical, retailer
-
+from benchmarks.linkage_baselines import exact_persons, splink_persons
+from benchmarks.linkage_data import KEY, fake_1000, febrl, historical, retailer
 from models_py.record_linkage import (
     RecordLinkage,
     cluster_scores,

@@ -1,6 +1,6 @@
 """What the columns of the simulated chain allow: people of one household whom nothing tells apart.
 
-Run `python benchmarks/linkage_bound.py`; it writes `benchmarks/results/linkage_bound.json`. Pairs
+Run `python -m benchmarks.linkage_bound`; it writes `benchmarks/results/linkage_bound.json`. Pairs
 of records of one household are grouped by what agrees, differs or is missing in each column, and
 the truth says which groups are mostly one person. Whoever decides by these groups cannot do better
 than the truth itself does; links between households are not counted against it.
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from linkage import RETAILER_CUSTOMERS
-from linkage_data import retailer
+
+from benchmarks.linkage import RETAILER_CUSTOMERS
+from benchmarks.linkage_data import retailer
 
 RESULT = Path(__file__).parent / "results" / "linkage_bound.json"
 COLUMNS = [

@@ -1,6 +1,6 @@
 """Time and peak memory of the linkage at 100,000 and 1,000,000 simulated records.
 
-Run `python benchmarks/linkage_scale.py --records 100000 1000000`; it writes
+Run `python -m benchmarks.linkage_scale --records 100000 1000000`; it writes
 `benchmarks/results/linkage_scale.json`, one row per way and size, plain Splink in the same run.
 Accuracy on known truth is measured by `linkage.py`.
 """
@@ -10,18 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parent))
-from linkage import our_persons
-from linkage_baselines import splink_persons
-from linkage_data import retailer
-
+from benchmarks.linkage import our_persons
+from benchmarks.linkage_baselines import splink_persons
+from benchmarks.linkage_data import retailer
 from models_py.record_linkage import pairwise_scores
 
 RESULT = Path(__file__).parent / "results" / "linkage_scale.json"

@@ -1,6 +1,6 @@
 """The pictures of docs/ltv.md: one backtest of The Complete Journey, drawn as the pipeline does.
 
-Run `python benchmarks/ltv_pictures.py`; it fits the first 39 weeks, forecasts the 13 that follow
+Run `python -m benchmarks.ltv_pictures`; it fits the first 39 weeks, forecasts the 13 that follow
 and writes `docs/pictures/ltv_*.png`. Figures beside other models are `peers.py`.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from peer_data import load
 
+from benchmarks.peer_data import load
 from dagster_project import pictures, pictures_backtests
 from models_py.lifetime_value import LifetimeValue, evaluate, group_purchases, group_spend
 from models_py.lifetime_value import backtest as bt

@@ -6,8 +6,8 @@ over stages, its interval by bootstrap over origins, as the stages of a month sh
 Settings of the forecast were chosen by `--choose` on made-up worlds and shops of other seeds, never
 on the public sets.
 
-    python benchmarks/migration.py --data FOLDER --out benchmarks/results/migration.json
-    python benchmarks/migration.py --choose
+    python -m benchmarks.migration --data FOLDER --out benchmarks/results/migration.json
+    python -m benchmarks.migration --choose
 
 The first takes some ten minutes, half of them to simulate the shops.
 """
@@ -16,15 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.migration_data import STAGES, Movement, public, retailer, world
 from models_py.segmentation.migration_forecast import ForecastSettings, MigrationForecast

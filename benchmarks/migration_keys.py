@@ -8,7 +8,7 @@ SQL of the line (`dagster_project.migration_counts`). Features are drawn here, w
 value and without dbt, because ninety dates through the whole line would take hours; the functions
 that fit, align, assign, count and rate are those of the line.
 
-    python benchmarks/migration_keys.py --out benchmarks/results/migration_keys.json
+    python -m benchmarks.migration_keys --out benchmarks/results/migration_keys.json
 
 Groups are once well apart, once so close that 2 % stand nearer to another one: there a refit moves
 customers too, and one who changes group may not change cluster. Told are keys that went without a
@@ -23,15 +23,12 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dagster_project.migration_counts import BEHAVIOUR, count_moves
 from dagster_project.warehouse import Warehouse, open_warehouse

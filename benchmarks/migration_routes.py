@@ -7,7 +7,7 @@ are in order: learned where outcomes had ended, judged on later ones. Told is th
 per customer on the judged origins, and the difference with its 95 % interval by bootstrap over
 customers. Routes would be offered to the model only if they lowered it clearly on the sets at hand.
 
-    python benchmarks/migration_routes.py --data FOLDER \
+    python -m benchmarks.migration_routes --data FOLDER \
         --out benchmarks/results/migration_routes.json
 
 About ten minutes.
@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import peer_data
 from benchmarks.migration_data import STAGES, stages_of

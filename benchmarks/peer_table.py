@@ -1,6 +1,6 @@
 """The table of docs/ltv.md beside pymc-marketing, from `benchmarks/results/peers.json`.
 
-Run `python benchmarks/peer_table.py` and lay its lines in place of those of the page. Measuring is
+Run `python -m benchmarks.peer_table` and lay its lines in place of those of the page. Measuring is
 `peers.py`; nothing is computed here.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from peers import RESULT, SELECTED
+from benchmarks.peers import RESULT, SELECTED
 
 TITLES = {
     "cdnow": "CDNOW", "online_retail": "UCI Online Retail",

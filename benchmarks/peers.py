@@ -1,6 +1,6 @@
 """Every measure beside pymc-marketing's models, on the same data: public sets and the retailer.
 
-Run `python benchmarks/peers.py --data FOLDER --peer-python PYTHON`, where PYTHON belongs to an
+Run `python -m benchmarks.peers --data FOLDER --peer-python PYTHON`, where PYTHON belongs to an
 environment of its own with pymc-marketing 0.19; it writes `benchmarks/results/peers.json`. Cuts are
 in `peer_data.py` and were set before anything was forecast; no setting is chosen by a result.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import SETS, Purchases, load, origins
 
+from benchmarks.peer_data import SETS, Purchases, load, origins
 from dagster_project import backtest_families, backtesting
 from models_py.lifetime_value import LifetimeValue, group_purchases, group_spend, measures, score
 from models_py.lifetime_value import backtest as bt
@@ -289,7 +289,7 @@ def main() -> None:
     cache = arguments.cache or Path(tempfile.mkdtemp(prefix="clientela-peers-"))
     known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     result: dict[str, object] = known | {
-        "command": "python benchmarks/peers.py --data FOLDER --peer-python PYTHON",
+        "command": "python -m benchmarks.peers --data FOLDER --peer-python PYTHON",
         "peers": "pymc-marketing 0.19.2, method map, the library's default priors",
     }
     for name in arguments.sets:

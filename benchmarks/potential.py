@@ -1,6 +1,6 @@
 """Potential value against planted truth: is the attainable share recovered, does the gap rank?
 
-Run `python benchmarks/potential.py --customers 20000 --seeds 4`; it writes
+Run `python -m benchmarks.potential --customers 20000 --seeds 4`; it writes
 `benchmarks/results/potential.json`. Two worlds for each seed: the simulated retailer with a planted
 ceiling that is lifted person by person, and the same shop without one.
 How the shop becomes customers is potential_data.py; small versions of this run as tests.

@@ -1,6 +1,6 @@
 """Which correction of intervals holds on later windows? Asked of simulated shops only.
 
-Run `python benchmarks/recalibration.py` (about 15 minutes on two processors); it writes
+Run `python -m benchmarks.recalibration` (about 15 minutes on two processors); it writes
 `benchmarks/results/recalibration.json`. Corrections are learned on 1, 2 or 4 windows and judged on
 the next four at most; what the chosen one does on public sets is `calibration.py`.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import Purchases, load
-from peers import rounded
 
+from benchmarks.peer_data import Purchases, load
+from benchmarks.peers import rounded
 from models_py.lifetime_value import (
     LifetimeValue,
     Recalibration,
@@ -208,7 +208,7 @@ def main() -> None:
         print(name, seed, flush=True)
     found = summary(pd.concat(parts, ignore_index=True))
     arguments.output.write_text(
-        json.dumps({"command": "python benchmarks/recalibration.py"} | rounded(found), indent=1)  # type: ignore[operator]
+        json.dumps({"command": "python -m benchmarks.recalibration"} | rounded(found), indent=1)  # type: ignore[operator]
         + "\n"
     )
     print(pd.DataFrame(found).T[["within_3_points", "error_at_90"]])

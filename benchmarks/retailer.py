@@ -1,6 +1,6 @@
 """How the line fares on a shop that breaks its assumptions: PIT of 180-day value, persons found.
 
-Run `python benchmarks/retailer.py --customers 20000 --seed 7`; it runs the real command in a folder
+Run `python -m benchmarks.retailer --customers 20000 --seed 7`; it runs the real command in a folder
 of its own and writes `benchmarks/results/retailer.json`.
 Coverage under the model's own assumptions is coverage_plain.py; nothing here tunes the pipeline.
 """

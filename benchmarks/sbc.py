@@ -1,6 +1,6 @@
 """Simulation-based calibration: are the posteriors of the fast inference the posteriors?
 
-Run `python benchmarks/sbc.py --simulations 200`; it writes `benchmarks/results/sbc.json`.
+Run `python -m benchmarks.sbc --simulations 200`; it writes `benchmarks/results/sbc.json`.
 Each simulation draws parameters from the priors themselves, then a shop from them, fits it as the
 product does (importance sampling, chains where its weights fail) and ranks the truth among draws.
 """

@@ -1,6 +1,6 @@
 """What the season's clock wins on a shop with seasons: the retailer, forecast with it and without.
 
-Run `python benchmarks/seasons.py`; it writes `benchmarks/results/seasons.json`. Origins are ends of
+Run `python -m benchmarks.seasons`; it writes `benchmarks/results/seasons.json`. Origins are ends of
 months by which two years are known; the clock is found as the pipeline finds it (`find_clock`). A
 shop that keeps the models' assumptions is in tests/models/test_lifetime_value_season_forecasts.py.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peer_data import Purchases, load
-from peers import rounded
 
+from benchmarks.peer_data import Purchases, load
+from benchmarks.peers import rounded
 from models_py.lifetime_value import (
     LifetimeValue,
     Sampling,
@@ -112,7 +112,7 @@ def main() -> None:
             "mean": float(mean[0]), "low": float(low), "high": float(high)
         }  # fmt: skip
     result = {
-        "command": "python benchmarks/seasons.py",
+        "command": "python -m benchmarks.seasons",
         "retailer_customers": arguments.customers,
         "seeds": arguments.seeds,
         "family": "mbg_nbd",

@@ -1,6 +1,6 @@
 """Hidden segments found, groups stable, keys kept: on known truth, the shop chain, real data.
 
-Run `python benchmarks/segments.py --homes retailer=FOLDER complete_journey=FOLDER`: each FOLDER is
+Run `python -m benchmarks.segments --homes retailer=FOLDER complete_journey=FOLDER`: each FOLDER is
 the CLIENTELA_HOME of a finished run, with `work.duckdb` and, for the simulated retailer, `truth/`
 (`clientela simulate`). Without homes only planted worlds are measured. It prints and writes
 `benchmarks/results/segments.json`. Seconds and memory at scale are in segments_scale.py.

@@ -1,6 +1,6 @@
 """Seconds and memory to fit and assign micro-segments of 10 thousand customers to a million.
 
-Run `python benchmarks/segments_scale.py`; it prints and writes
+Run `python -m benchmarks.segments_scale`; it prints and writes
 `benchmarks/results/segments_scale.json`. 40 numeric and categorical features in 7 layers, 4 stages;
 each size in a process of its own, so that memory is its own. Whether the groups are right is
 measured in segments.py.

@@ -1,6 +1,6 @@
 """Time and memory of fitting and scoring, beside pymc-marketing 0.19 in the same run.
 
-Run `python benchmarks/speed.py --customers 10000 --peer-customers 10000 [--peer-python PATH]`; it
+Run `python -m benchmarks.speed --customers 10000 --peer-customers 10000 [--peer-python PATH]`; it
 writes `benchmarks/results/speed.json`. Without --peer-python it makes a virtual environment with
 the peer; --no-peer leaves it out. Every measurement is a process of its own, both sides take turns,
 and ratios are medians over --repeats. What the peer computes is in `speed_peer.py`.

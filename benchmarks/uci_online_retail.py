@@ -1,6 +1,6 @@
 """UCI Online Retail through the real pipeline up to the ledger: every pound accounted for.
 
-Run `python benchmarks/uci_online_retail.py FILE` with the file of 541,909 lines; it runs the job
+Run `python -m benchmarks.uci_online_retail FILE` with the file of 541,909 lines; it runs the job
 `prepare` in a folder of its own, asserts the figures and writes
 `benchmarks/results/uci_online_retail.json`. What comes after the ledger stays out.
 """

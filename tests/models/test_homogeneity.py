@@ -5,25 +5,15 @@ What comes out on data is in benchmarks/results/homogeneity.json.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import homogeneity
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def study():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import homogeneity
-
-        yield homogeneity
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
 
 
 def shop(count=600):
@@ -40,36 +30,36 @@ def shop(count=600):
     )
 
 
-def test_the_share_within_groups_is_one_minus_the_share_that_groups_explain(study):
+def test_the_share_within_groups_is_one_minus_the_share_that_groups_explain():
     rng = np.random.default_rng(2)
     label = np.repeat([0, 1, 2], 200)
     spend = label * 10.0 + rng.normal(0.0, 3.0, 600)
     explained = sum(((spend[label == g].mean() - spend.mean()) ** 2) * 200 for g in range(3))
     even = np.ones(600)
     wanted = 1.0 - explained / ((spend - spend.mean()) ** 2).sum()
-    assert study.within_share(label, spend, even) == pytest.approx(wanted)
-    assert study.within_share(np.zeros(600, dtype=int), spend, even) == pytest.approx(1.0)
-    assert study.within_share(np.arange(600), spend, even) == pytest.approx(0.0, abs=1e-9)
-    doubled = study.within_share(np.tile(label, 2), np.tile(spend, 2), np.ones(1_200))
-    assert study.within_share(label, spend, 2 * even) == pytest.approx(doubled)
+    assert homogeneity.within_share(label, spend, even) == pytest.approx(wanted)
+    assert homogeneity.within_share(np.zeros(600, dtype=int), spend, even) == pytest.approx(1.0)
+    assert homogeneity.within_share(np.arange(600), spend, even) == pytest.approx(0.0, abs=1e-9)
+    doubled = homogeneity.within_share(np.tile(label, 2), np.tile(spend, 2), np.ones(1_200))
+    assert homogeneity.within_share(label, spend, 2 * even) == pytest.approx(doubled)
 
 
 @pytest.mark.parametrize("groups", [3, 8, 14])
-def test_every_rival_has_as_many_groups_as_asked_in_any_order_of_rows(study, groups):
+def test_every_rival_has_as_many_groups_as_asked_in_any_order_of_rows(groups):
     frame = shop()
     shuffled = frame.sample(frac=1.0, random_state=3)
-    for rival in (study.rfm_cells, study.rfm_bands, study.k_means):
+    for rival in (homogeneity.rfm_cells, homogeneity.rfm_bands, homogeneity.k_means):
         label = rival(frame, groups)
         assert len(np.unique(label)) == groups
-    for rival in (study.rfm_cells, study.rfm_bands):
+    for rival in (homogeneity.rfm_cells, homogeneity.rfm_bands):
         again = pd.Series(rival(shuffled.reset_index(drop=True), groups), shuffled.index)
         pairs = pd.DataFrame({"one": rival(frame, groups), "other": again.sort_index()})
         assert len(pairs.drop_duplicates()) == groups
 
 
-def test_customers_of_equal_frequency_share_its_score(study):
+def test_customers_of_equal_frequency_share_its_score():
     frame = shop().assign(purchase_days_count=1)
-    assert len(np.unique(study.rfm_scores(frame)[:, 1])) == 1
+    assert len(np.unique(homogeneity.rfm_scores(frame)[:, 1])) == 1
 
 
 def test_the_published_study_has_equal_groups_and_an_interval_for_every_rival():
