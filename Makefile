@@ -5,6 +5,8 @@ PYTHON ?= $(firstword $(shell command -v python3.11) python3)
 BIN := .venv/bin
 DATASET ?=
 export CLIENTELA_DATASET := $(DATASET)
+# Containers often set it; every call of dbt would then compile its 1,500 modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # The environment is rebuilt when what it holds changes, and left alone otherwise. Compiling all of it
 # takes as long as installing it, and most modules are never imported: Python compiles those that are.
 STAMP := .venv/.installed

@@ -159,6 +159,8 @@ def test_speed_figures_are_the_measured_ones():
     times = rows[100_000, "score", "score_full"]["peer_by_ours"]
     claim = f"{times['cpu_seconds']:.1f} times the processor time and {times['peak_memory_gb']:.1f}"
     assert claim in README
+    fit = rows[100_000, "fit", "fit"]["peer_by_ours"]
+    assert f"{fit['cpu_seconds']:.0f} times the processor time to fit them" in README
     whole = [rows[1_000_000, *task]["ours"] for task in [("fit", "fit"), ("score", "score_full")]]
     seconds = sum(part["cpu_seconds"] for part in whole)
     memory = max(part["peak_memory_gb"] for part in whole)
