@@ -4,9 +4,9 @@ Run `python -m benchmarks.homogeneity --data FOLDER`; it writes
 `benchmarks/results/homogeneity.json`. Groups are formed on the cut day, from purchase days alone,
 and judged by the spend of the next 180 days, winsorised at its 99 % quantile. The Complete Journey
 is cut 180 days before its end, and again at 39 weeks, after which 91 days are left. Every method
-has as many groups as there are micro-segments. The layers are those of `CANDIDATES` that do best on
-a simulated retailer of another seed, by the ratio to k-means; no other set has a say. How customers
-are clustered stays in `models_py.segmentation`.
+has as many groups as there are micro-segments. The layers are those of `CANDIDATES` that did best
+in the shop's own past, by the ratio to k-means: at a cut so long before the reported one that
+nothing after that is seen. How customers are clustered stays in `models_py.segmentation`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RULES = LifecycleRules(reactivated_gap_days=120, horizon_days=STAGE_HORIZON_DAYS
 FLOOR = 30  # segmentation.floor_customers of config.yml
 WINSOR_QUANTILE = 0.99
 RESAMPLES = 1_000
-CHOICE_SEED, REPORT_SEED = 11, 1
+REPORT_SEED = 1
 RETAILER_CUSTOMERS = 6_000
 CANDIDATES = {
     "one layer, observed": {
@@ -232,10 +232,15 @@ def last_cut(data: Purchases) -> dt.date:
     return data.days["date"].max().date() - dt.timedelta(days=HORIZON_DAYS)
 
 
-def choose() -> tuple[str, dict[str, dict[str, object]]]:
-    """The candidate with the lowest within-group share over that of k-means, and all of them."""
-    shop = load("retailer", None, CHOICE_SEED, RETAILER_CUSTOMERS)
-    frame, spend = customers_and_spend(shop, last_cut(shop), HORIZON_DAYS)
+def choose(data: Purchases, cut: dt.date, days: int) -> dict[str, object]:
+    """The candidate that was best against k-means at an earlier cut, by the days up to `cut`.
+
+    The earlier cut leaves a whole horizon before `cut`, or half of a shorter history.
+    """
+    history = (cut - data.days["date"].min().date()).days
+    days = min(days, history // 2)
+    earlier = cut - dt.timedelta(days=days)
+    frame, spend = customers_and_spend(data, earlier, days)
     found: dict[str, dict[str, object]] = {}
     for name, layers in CANDIDATES.items():
         compared = compare(frame, spend, layers, 1)
@@ -245,8 +250,8 @@ def choose() -> tuple[str, dict[str, dict[str, object]]]:
             "within_share": own,
             "ratio_to_k_means": own / theirs,
         }
-        print(name, rounded(found[name]), flush=True)
-    return min(found, key=lambda name: found[name]["ratio_to_k_means"]), found
+    chosen = min(found, key=lambda name: found[name]["ratio_to_k_means"])
+    return {"cut": str(earlier), "horizon_days": days, "candidates": found, "chosen": chosen}
 
 
 def main() -> None:
@@ -254,8 +259,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the public files")
     arguments = parser.parse_args()
     started = time.perf_counter()
-    chosen, choice = choose()
-    layers = CANDIDATES[chosen]
     sets: dict[str, dict[str, object]] = {}
     for name in ("complete_journey", "online_retail", "adventureworks", "retailer"):
         data = load(name, arguments.data, REPORT_SEED, RETAILER_CUSTOMERS)
@@ -263,17 +266,12 @@ def main() -> None:
         if name == "complete_journey":
             cuts["complete_journey_39_weeks"] = (data.cut, data.horizon_days)
         for label, (cut, days) in cuts.items():
+            choice = choose(data, cut, days)
             frame, spend = customers_and_spend(data, cut, days)
-            sets[label] = {"cut": str(cut), "horizon_days": days}
-            sets[label] |= compare(frame, spend, layers, RESAMPLES)
+            sets[label] = {"cut": str(cut), "horizon_days": days, "choice": choice}
+            sets[label] |= compare(frame, spend, CANDIDATES[choice["chosen"]], RESAMPLES)
             print(label, json.dumps(rounded(sets[label])), flush=True)
-    result = {
-        "chosen": chosen,
-        "layers": {name: list(features) for name, features in layers.items()},
-        "choice": {"set": "retailer", "seed": CHOICE_SEED, "candidates": choice},
-        "sets": sets,
-    }
-    RESULT.write_text(json.dumps(rounded(result), indent=1) + "\n")
+    RESULT.write_text(json.dumps(rounded({"sets": sets}), indent=1) + "\n")
     print(f"{time.perf_counter() - started:.0f} s")
 
 

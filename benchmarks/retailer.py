@@ -1,7 +1,8 @@
 """How the line fares on a shop that breaks its assumptions: PIT of 180-day value, persons found.
 
 Run `python -m benchmarks.retailer --customers 20000 --seed 7`; it runs the real command in a folder
-of its own and writes `benchmarks/results/retailer.json`.
+of its own and writes `benchmarks/results/retailer.json`. `--home` keeps that folder for
+`segments.py`, which reads finished runs.
 Coverage under the model's own assumptions is coverage_plain.py; nothing here tunes the pipeline.
 """
 
@@ -41,49 +42,47 @@ BACKTESTS = """
 """
 
 
-def measure(customers: int, seed: int) -> dict[str, object]:
-    """Simulate, run, and read calibration, errors and identity scores off the warehouse."""
-    with tempfile.TemporaryDirectory(prefix="clientela-bench-") as folder:
-        home = Path(folder)
-        write_retailer(home / "retailer", home / "truth", customers, seed)
-        text = (ROOT / "config.yml").read_text()
-        (home / "config.yml").write_text(
-            text.replace("business_time_zone: UTC", "business_time_zone: Europe/Madrid")
-        )
-        warehouse = home / "work.duckdb"
-        environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"} | {
-            "CLIENTELA_HOME": str(home),
-            "CLIENTELA_CONFIG": str(home / "config.yml"),
-            "CLIENTELA_DATASET": str(home / "retailer"),
-            "CLIENTELA_WAREHOUSE": str(warehouse),
-            "CLIENTELA_PUBLISHED": str(home / "copy.duckdb"),
-        }
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "dagster_project.cli", "run"],
-            env=environment,
-            cwd=ROOT,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        seconds = time.perf_counter() - started
-        truth = pd.read_parquet(home / "truth" / "person_records.parquet")
-        truth.loc[truth["kind"] == "device", "source_system"] = "device"
-        with duckdb.connect(str(warehouse), read_only=True) as connection:
-            mapped = connection.sql("select * from identity.customers_map").df()
-            # Records that staging refused are nobody's; the truth knows them all the same.
-            known = truth.merge(mapped[["source_system", "source_record_id"]])
-            calibration = connection.sql(CALIBRATION).df()
-            backtests = connection.sql(BACKTESTS).df()
-        return {
-            "customers": customers,
-            "seed": seed,
-            "seconds": round(seconds, 1),
-            "records_quarantined": len(truth) - len(known),
-            "identity": pairwise_scores(mapped, known),
-            "calibration": _rows(calibration),
-            "backtests": _rows(backtests),
-        }
+def measure(home: Path, customers: int, seed: int) -> dict[str, object]:
+    """Simulate and run in `home`; read calibration, errors and identity off the warehouse."""
+    write_retailer(home / "retailer", home / "truth", customers, seed)
+    text = (ROOT / "config.yml").read_text()
+    (home / "config.yml").write_text(
+        text.replace("business_time_zone: UTC", "business_time_zone: Europe/Madrid")
+    )
+    warehouse = home / "work.duckdb"
+    environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"} | {
+        "CLIENTELA_HOME": str(home),
+        "CLIENTELA_CONFIG": str(home / "config.yml"),
+        "CLIENTELA_DATASET": str(home / "retailer"),
+        "CLIENTELA_WAREHOUSE": str(warehouse),
+        "CLIENTELA_PUBLISHED": str(home / "copy.duckdb"),
+    }
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "run"],
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    seconds = time.perf_counter() - started
+    truth = pd.read_parquet(home / "truth" / "person_records.parquet")
+    truth.loc[truth["kind"] == "device", "source_system"] = "device"
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        mapped = connection.sql("select * from identity.customers_map").df()
+        # Records that staging refused are nobody's; the truth knows them all the same.
+        known = truth.merge(mapped[["source_system", "source_record_id"]])
+        calibration = connection.sql(CALIBRATION).df()
+        backtests = connection.sql(BACKTESTS).df()
+    return {
+        "customers": customers,
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "records_quarantined": len(truth) - len(known),
+        "identity": pairwise_scores(mapped, known),
+        "calibration": _rows(calibration),
+        "backtests": _rows(backtests),
+    }
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
@@ -96,8 +95,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    result = measure(arguments.customers, arguments.seed)
+    parser.add_argument("--home", type=Path, help="new folder that keeps the run; else none does")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="clientela-bench-") as scratch:
+        result = measure(given.home or Path(scratch), given.customers, given.seed)
     RESULT.write_text(json.dumps(result, indent=1, default=float) + "\n")
     shown = pd.DataFrame(result["calibration"])
     print(shown[shown["horizon_days"] == 180].to_string(index=False))
