@@ -1,6 +1,7 @@
 """Matching the clusters of a refit to the old ones, so that keys survive, and the lineage of it.
 
 Add here how two labellings of the same customers are compared and what the comparison is called.
+What becomes of micro-segments, whose patterns change with their layers, is told in `succession`.
 Movement of customers between dates under one model is behaviour, not lineage, and is SQL.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from models_py.segmentation.cells import JOINT, Cell
+from models_py.segmentation.cells import JOINT
 from models_py.segmentation.layers import LayerModel, cluster_key
 
 LINEAGE_COLUMNS = [
@@ -51,11 +52,13 @@ def match_clusters(shared: np.ndarray, minimum_jaccard: float) -> dict[int, int]
     if shared.shape == (1, 1):
         return {0: 0}  # Each is the whole stage, even on a day without customers in it.
     similarity = _jaccard(shared)
+    # Two pairs that are no match must not outweigh one that is.
+    similarity[similarity < minimum_jaccard] = 0.0
     rows, columns = linear_sum_assignment(similarity, maximize=True)
     return {
         int(new): int(old)
         for old, new in zip(rows, columns, strict=True)
-        if similarity[old, new] >= minimum_jaccard
+        if similarity[old, new] > 0.0
     }
 
 
@@ -216,44 +219,6 @@ def retention(
         here = stages == stage
         rows.append((str(stage), JOINT, *_shares(kept[here], unclear[here])))
     return pd.DataFrame(rows, columns=RETENTION_COLUMNS)
-
-
-def joint_lineage(
-    old: pd.DataFrame,
-    new: pd.DataFrame,
-    old_cells: Mapping[str, Cell],
-    new_cells: Mapping[str, Cell],
-) -> pd.DataFrame:
-    """Lineage of micro-segments: equal keys that share customers are continued.
-
-    Equal keys without customers under either fit are continued as well. The rest goes by overlap,
-    and so does ``active-all`` where one fit calls the whole stage so and the other what is left
-    beside several cells.
-    """
-    pieces = []
-    stages = {cell.stage for cell in old_cells.values()} | {
-        cell.stage for cell in new_cells.values()
-    }
-    for stage in sorted(stages):
-        here = (old["stage"] == stage).to_numpy()
-        was, now = old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"]
-        # A stage in which nobody was at a fit has a key of its own, and no cell.
-        old_keys = sorted({k for k, c in old_cells.items() if c.stage == stage} | set(was))
-        new_keys = sorted({k for k, c in new_cells.items() if c.stage == stage} | set(now))
-        shared = shared_customers(was, now, old_keys, new_keys)
-        matches: dict[int, int] = {}
-        for before, key in enumerate(old_keys):
-            if key not in new_keys or _is_rest(key, old_cells) != _is_rest(key, new_cells):
-                continue
-            after = new_keys.index(key)
-            if shared[before, after] or not (shared[before].any() or shared[:, after].any()):
-                matches[after] = before
-        pieces.append(lineage_rows(stage, JOINT, shared, old_keys, new_keys, matches))
-    return pd.concat(pieces, ignore_index=True)
-
-
-def _is_rest(key: str, cells: Mapping[str, Cell]) -> bool:
-    return key in cells and cells[key].is_rest
 
 
 def _rekeyed(after: LayerModel, before: LayerModel, matches: Mapping[int, int]) -> LayerModel:

@@ -25,6 +25,8 @@ Pattern = tuple[str | None, ...]
 class Cell:
     """A micro-segment fixed at a fit: its pattern, size and what sets it apart.
 
+    `key` is the one it was born with: at birth that of its pattern, and kept at refits while its
+    customers are the same, whatever the pattern is then (`alignment.carry_keys`).
     `medians` are in the feature's own unit; `gaps` are the mean of the scaled feature, that is the
     distance to the stage's mean in standard deviations, and stand for categories as feature=level.
     """
@@ -35,6 +37,11 @@ class Cell:
     customers_count: int
     medians: Mapping[str, float] = field(default_factory=dict)
     gaps: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """The key that its pattern would have at birth."""
+        return microsegment_key(self.stage, self.pattern)
 
     @property
     def fallback_level(self) -> int:
@@ -73,13 +80,13 @@ def reductions(pattern: Pattern, drop_order: Sequence[int]) -> Iterator[Pattern]
 
 
 def resolve(
-    stage: str, pattern: Pattern, cells: Collection[str], drop_order: Sequence[int]
+    stage: str, pattern: Pattern, places: Collection[str], drop_order: Sequence[int]
 ) -> Pattern:
     """Return the published pattern a customer belongs to; the stage itself where none is."""
     last = pattern
     for reduced in reductions(pattern, drop_order):
         last = reduced
-        if microsegment_key(stage, reduced) in cells:
+        if microsegment_key(stage, reduced) in places:
             break
     return last
 
@@ -145,10 +152,12 @@ def microsegments_of(
         customer_id, stage, microsegment_key, pattern, fallback_level; ordered by customer_id.
     """
     customers, codes, patterns = patterns_of(assignments, layers, drop_orders)
+    keys = {cell.place: cell.key for cell in cells.values()}
     found: list[tuple[str, str, int]] = []
     for stage, pattern in patterns:
-        target = resolve(stage, pattern, cells, drop_orders.get(stage, ()))
+        target = resolve(stage, pattern, keys, drop_orders.get(stage, ()))
         level = sum(part is None for part in target)
-        found.append((microsegment_key(stage, target), pattern_text(layers, target), level))
+        place = microsegment_key(stage, target)
+        found.append((keys.get(place, place), pattern_text(layers, target), level))
     answer = pd.DataFrame(found, columns=["microsegment_key", "pattern", "fallback_level"])
     return pd.concat([customers, answer.take(codes).reset_index(drop=True)], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from models_py.frames import require_columns, require_complete
-from models_py.segmentation import alignment, catalogue, parameters, profiles
+from models_py.segmentation import alignment, catalogue, parameters, profiles, succession
 from models_py.segmentation.cells import Cell, microsegments_of
 from models_py.segmentation.gates import StructureSearch
 from models_py.segmentation.layers import (
@@ -60,6 +60,8 @@ class Microsegmentation:
     ----------
     models_ : dict of (stage, layer) to LayerModel
     cells_ : dict of microsegment_key to Cell
+    retired_ : dict of microsegment_key to (stage, place)
+        Keys that are no longer given, where they were not those of their patterns.
     orders_ : dict of stage to positions of the layers in its pattern, first to be dropped first
     retention_ : DataFrame
         stage, layer, key_retention_share, low_margin_share: see `alignment.retention`.
@@ -135,6 +137,7 @@ class Microsegmentation:
         }
         self.orders_: dict[str, tuple[int, ...]] = {}
         self.cells_: dict[str, Cell] = {}
+        self.retired_: dict[str, tuple[str, str]] = {}
         self.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         self.retention_ = pd.DataFrame(columns=alignment.RETENTION_COLUMNS)
         if previous is None:
@@ -148,12 +151,14 @@ class Microsegmentation:
             before, self.models_, old, new, self.key_overlap
         )
         new["cluster_key"] = new["cluster_key"].replace(renamed)
-        self.orders_, self.cells_ = publish(frame, new, self, previous)
+        former = previous.microsegments(old)
+        self.orders_, self.cells_ = publish(frame, new, self, previous, former)
         for stage in idle:
             self.orders_[stage] = previous.orders_.get(stage, ())
             self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage == stage}
-        cells = previous.microsegments(old), self.microsegments(new)
-        joint = alignment.joint_lineage(*cells, previous.cells_, self.cells_)
+        self.retired_ = succession.ended_keys(previous.cells_, self.cells_, previous.retired_)
+        cells = former, self.microsegments(new)
+        joint = succession.joint_lineage(*cells, previous.cells_, self.cells_)
         self.lineage_ = pd.concat([lineage, joint], ignore_index=True)
         self.retention_ = alignment.retention(old, new, *cells, self._patterns())
         return self
@@ -249,8 +254,9 @@ class Microsegmentation:
         """Write the fitted model as rows of model, draw, parameter, value."""
         settings = {name: float(getattr(self, name)) for name in _SETTINGS}
         return parameters.to_rows(
-            settings, self.layers, self.models_, self.cells_, self.orders_, self.retention_
-        )
+            settings, self.layers, self.models_, self.cells_, self.retired_, self.orders_,
+            self.retention_,
+        )  # fmt: skip
 
     @classmethod
     def from_parameters(cls, frame: pd.DataFrame) -> Microsegmentation:
@@ -262,6 +268,7 @@ class Microsegmentation:
                 setattr(model, name, kind(stored.settings[name]))
         model.models_, model.cells_ = stored.models, stored.cells
         model.orders_, model.retention_ = stored.orders, stored.retention
+        model.retired_ = stored.retired
         model.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         return model
 

@@ -40,6 +40,7 @@ class Stored:
     layers: dict[str, LayerSpec]
     models: dict[tuple[str, str], LayerModel]
     cells: dict[str, Cell]
+    retired: dict[str, tuple[str, str]]
     orders: dict[str, tuple[int, ...]]
     retention: pd.DataFrame
 
@@ -49,6 +50,7 @@ def to_rows(
     layers: Mapping[str, LayerSpec],
     models: Mapping[tuple[str, str], LayerModel],
     cells: Mapping[str, Cell],
+    retired: Mapping[str, tuple[str, str]],
     orders: Mapping[str, Sequence[int]],
     retention: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -75,10 +77,14 @@ def to_rows(
         put_layer(put, model)
     for cell in cells.values():
         put(cell.customers_count, "customers_count", cell.stage, JOINT, cell.key)
+        if cell.key != cell.place:
+            put(0, f"place:{cell.place}", cell.stage, JOINT, cell.key)
         for feature, median in cell.medians.items():
             put(median, "median", cell.stage, JOINT, cell.key, quoted(feature))
         for feature, gap in cell.gaps.items():
             put(gap, "gap", cell.stage, JOINT, cell.key, quoted(feature))
+    for key, (stage, once_at) in retired.items():
+        put(0, f"retired:{once_at}", stage, JOINT, key)
     names = list(layers)
     for stage, order in orders.items():
         put(len(order), "pattern_layers", stage, JOINT)
@@ -142,11 +148,17 @@ def _read(rows: pd.DataFrame) -> Stored:
         for stage, part in joint[joint["key"] == NONE].groupby("stage")
         if (part["quantity"] == "pattern_layers").any()
     }
+    of_keys = joint[joint["key"] != NONE]
+    is_retired = of_keys["quantity"].str.startswith("retired:")
+    retired = {
+        key: (stage, quantity.partition(":")[2])
+        for stage, key, quantity in of_keys.loc[is_retired, ["stage", "key", "quantity"]].to_numpy()
+    }
     cells = {
         str(key): _cell(str(stage), str(key), part, tuple(layers), orders[str(stage)])
-        for (stage, key), part in joint[joint["key"] != NONE].groupby(["stage", "key"])
+        for (stage, key), part in of_keys[~is_retired].groupby(["stage", "key"])
     }
-    return Stored(settings, layers, models, cells, orders, _retention(joint))
+    return Stored(settings, layers, models, cells, retired, orders, _retention(joint))
 
 
 def _put_spec(put: Put, layer: str, spec: LayerSpec) -> None:
@@ -203,7 +215,9 @@ def _cell(
     stage: str, key: str, part: pd.DataFrame, layers: tuple[str, ...], order: tuple[int, ...]
 ) -> Cell:
     count = part.loc[part["quantity"] == "customers_count", "value"].iloc[0]
-    words = key.removeprefix(f"{stage}-").split("-")
+    told = part.loc[part["quantity"].str.startswith("place:"), "quantity"]
+    place = told.iloc[0].partition(":")[2] if len(told) else key
+    words = place.removeprefix(f"{stage}-").split("-")
     named = dict(zip(words[::2], words[1::2], strict=False))
     pattern: Pattern = tuple(
         f"{stage}-{layer_code(layer)}-{named[layer_code(layer)]}"
@@ -211,8 +225,8 @@ def _cell(
         else (None if position in order else OUT)
         for position, layer in enumerate(layers)
     )
-    if microsegment_key(stage, pattern) != key:
-        raise ValueError(f"model_parameters names the cell {key!r}, which no layer explains.")
+    if microsegment_key(stage, pattern) != place:
+        raise ValueError(f"model_parameters names the cell {place!r}, which no layer explains.")
     medians = numbers(part[part["quantity"] == "median"], "feature")
     gaps = numbers(part[part["quantity"] == "gap"], "feature")
     return Cell(

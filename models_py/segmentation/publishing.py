@@ -6,6 +6,7 @@ The rules for a layer or a cell to be in live in `patterns`, what describes a ce
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pandas as pd
 from models_py.segmentation import profiles
 from models_py.segmentation.cells import Cell, microsegments_of
 from models_py.segmentation.patterns import pattern_orders, published
+from models_py.segmentation.succession import carry_keys
 
 if TYPE_CHECKING:
     from models_py.segmentation.microsegments import Microsegmentation
@@ -27,10 +29,12 @@ def publish(
     assigned: pd.DataFrame,
     model: Microsegmentation,
     previous: Microsegmentation | None = None,
+    former_cells: pd.DataFrame | None = None,
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, Cell]]:
     """Fix the layers of each stage's pattern, and the cells; those of `previous` stand.
 
-    `assigned` is what the layers of `model` say of the customers of `frame`, with final keys.
+    `assigned` is what the layers of `model` say of the customers of `frame`, with final keys, and
+    `former_cells` the micro-segments that `previous` puts the same customers into.
     """
     names = list(model.layers)
     former = (
@@ -49,9 +53,21 @@ def publish(
         stage: prod(len(model.models_[stage, names[place]].keys) + 1 for place in order)
         for stage, order in orders.items()
     }
-    standing = frozenset(previous.cells_) if previous else frozenset()
+    standing = {cell.place for cell in previous.cells_.values()} if previous else frozenset()
     cells = published(assigned, names, orders, possible, model.floor, standing)
-    keys = microsegments_of(assigned, names, cells, orders)["microsegment_key"]
+    placed = microsegments_of(assigned, names, cells, orders)
+    keys = placed["microsegment_key"]
+    if previous and former_cells is not None:
+        same = {
+            stage
+            for stage, order in orders.items()
+            if {names[place] for place in order} == set(former.get(stage, ()))
+        }
+        carried = carry_keys(
+            former_cells, placed, previous.cells_, cells, same, previous.retired_, model.key_overlap
+        )
+        cells = {carried[at]: replace(cell, key=carried[at]) for at, cell in cells.items()}
+        keys = keys.map(carried)
     return orders, profiles.describe_cells(frame, keys, cells, model.models_)
 
 

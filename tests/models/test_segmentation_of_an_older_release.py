@@ -42,9 +42,9 @@ def test_a_refit_keeps_the_keys_of_the_older_release(rows: pd.DataFrame) -> None
     kept = lineage[(lineage["decision"] == "continued") & (lineage["stage"] == "active")]
     assert set(kept["new_key"]) == {key for key in model.cells_ if key.startswith("active")}
     assert kept["overlap_share"].eq(1.0).all()
-    # Layers without structure are no more spelled in the key.
-    told = lineage[lineage["stage"] == "churned"].iloc[0]
-    assert (told["old_key"], told["new_key"]) == ("churned-va-01-en-01", "churned-all")
+    # Layers without structure are no more in the pattern; the key of their customers stays.
+    churned = again.catalogue().set_index("stage").loc["churned"]
+    assert (churned["microsegment_key"], churned["pattern"]) == ("churned-va-01-en-01", "*")
 
 
 @pytest.mark.parametrize("gone", ["layer_position", "silhouette", "key_position"])
