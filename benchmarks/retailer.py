@@ -42,13 +42,20 @@ BACKTESTS = """
 """
 
 
-def measure(home: Path, customers: int, seed: int) -> dict[str, object]:
-    """Simulate and run in `home`; read calibration, errors and identity off the warehouse."""
+def run_line(
+    home: Path, customers: int, seed: int, *arguments: str, settings: dict[str, str] | None = None
+) -> Path:
+    """Simulate a chain and run the real command in `home`; the path of the warehouse.
+
+    `settings` are texts of config.yml and what stands there instead.
+    """
     write_retailer(home / "retailer", home / "truth", customers, seed)
     text = (ROOT / "config.yml").read_text()
-    (home / "config.yml").write_text(
-        text.replace("business_time_zone: UTC", "business_time_zone: Europe/Madrid")
-    )
+    zone = {"business_time_zone: UTC\n": "business_time_zone: Europe/Madrid\n"}
+    for shipped, ours in (zone | (settings or {})).items():
+        assert shipped in text, shipped
+        text = text.replace(shipped, ours)
+    (home / "config.yml").write_text(text)
     warehouse = home / "work.duckdb"
     environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"} | {
         "CLIENTELA_HOME": str(home),
@@ -57,14 +64,16 @@ def measure(home: Path, customers: int, seed: int) -> dict[str, object]:
         "CLIENTELA_WAREHOUSE": str(warehouse),
         "CLIENTELA_PUBLISHED": str(home / "copy.duckdb"),
     }
+    command = [sys.executable, "-m", "dagster_project.cli", "run", *arguments]
+    with (home / "run.log").open("w") as log:
+        subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=log)
+    return warehouse
+
+
+def measure(home: Path, customers: int, seed: int) -> dict[str, object]:
+    """Run the line in `home`; read calibration, errors and identity off the warehouse."""
     started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", "run"],
-        env=environment,
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    warehouse = run_line(home, customers, seed)
     seconds = time.perf_counter() - started
     truth = pd.read_parquet(home / "truth" / "person_records.parquet")
     truth.loc[truth["kind"] == "device", "source_system"] = "device"
