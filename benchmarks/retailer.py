@@ -29,7 +29,7 @@ CALIBRATION = """
     select origin_date, horizon_days, slice, quantity, pit_coverage, observed_coverage,
         customers_count
     from predictions.ltv_calibration
-    where nominal_level = 0.9
+    where nominal_level = 0.9 and is_in_force and level = 'customer'
         and as_of_date = (select max(as_of_date) from predictions.ltv_calibration)
     order by horizon_days, origin_date, quantity, slice
 """
