@@ -24,7 +24,7 @@ from benchmarks.retailer import run_line
 RESULT = Path(__file__).parent / "results" / "segment_history.json"
 REFIT = "  refit_after_days: 90    # look for new groups"
 FIT = "  refit_after_days: 90               # estimate again"
-KEYS = "select as_of_date, microsegment_key from predictions.microsegments"
+KEYS = "select as_of_date, microsegment_key, pattern from predictions.microsegments"
 LINEAGE = """
     select as_of_date, old_key, new_key from predictions.microsegment_lineage
     where layer = 'microsegment'
@@ -68,13 +68,15 @@ def run_months(home: Path, months: int) -> None:
 
 def measure_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
     """Keys without lineage, and movers by cause, over the days of a warehouse."""
-    keys = {
-        day: set(part["microsegment_key"])
+    patterns = {
+        day: dict(zip(part["microsegment_key"], part["pattern"], strict=True))
         for day, part in connection.execute(KEYS).df().groupby("as_of_date")
     }
+    keys = {day: set(found) for day, found in patterns.items()}
     lineage = dict(tuple(connection.execute(LINEAGE).df().groupby("as_of_date")))
     days = sorted(keys)
-    lost = born = changed = 0
+    lost = born = changed = back = back_elsewhere = 0
+    ended: dict[str, str] = {}
     for before, after in pairwise(days):
         rows = lineage.get(after)
         if rows is None:
@@ -82,6 +84,10 @@ def measure_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
         else:
             lost += len(keys[before] - set(rows["old_key"].dropna()))
             born += len(keys[after] - set(rows["new_key"].dropna()))
+        again = (keys[after] - keys[before]) & set(ended)
+        back += len(again)
+        back_elsewhere += sum(ended[key] != patterns[after][key] for key in again)
+        ended |= {key: patterns[before][key] for key in keys[before] - keys[after]}
     moves = connection.execute(MOVES, ["day"]).df()
     moves["share"] = moves["moved"] / moves["customers"]
     moves["is_refit_day"] = moves["as_of_date"].isin(list(lineage))
@@ -101,6 +107,8 @@ def measure_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
         "old_keys_without_lineage": lost,
         "new_keys_without_lineage": born,
         "keys_changed_without_refit": changed,
+        "ended_keys_that_came_back": back,
+        "of_them_to_another_pattern": back_elsewhere,
         "movers": shares,
     }
 

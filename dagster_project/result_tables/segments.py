@@ -125,17 +125,17 @@ MICROSEGMENT_PROFILES = ResultTable(
 MICROSEGMENT_LINEAGE = ResultTable(
     "predictions",
     "microsegment_lineage",
-    "One row per refit (as_of_date), old and new cluster key: what became of the clusters.",
+    "One row per refit (as_of_date), old and new key: what became of clusters and micro-segments.",
     (
         AS_OF,
         ("stage", "VARCHAR", "Lifecycle stage."),
         ("layer", "VARCHAR", "The context that was clustered, or microsegment."),
-        ("old_key", "VARCHAR", "Cluster before the refit; NULL when born."),
-        ("new_key", "VARCHAR", "Cluster after the refit; NULL when retired."),
+        ("old_key", "VARCHAR", "Key before the refit; NULL when born."),
+        ("new_key", "VARCHAR", "Key after the refit; NULL when retired."),
         ("customers_count", "BIGINT", "Customers in both."),
-        ("overlap_share", "DOUBLE", "Share of the old cluster's customers found in the new one."),
+        ("overlap_share", "DOUBLE", "Share of the customers of old_key who are in new_key."),
         ("jaccard", "DOUBLE", "Intersection over union of the two memberships."),
-        ("decision", "VARCHAR", "continued, split, merged, born or retired."),
+        ("decision", "VARCHAR", "continued (the same key), split, merged, born or retired."),
         VERSION,
     ),
 )

@@ -108,7 +108,9 @@ def lineage_rows(
     for old, new in pairs:
         inside_old, inside_new = share_of_new[old, new], share_of_old[old, new]
         if max(inside_old, inside_new) >= INSIDE_SHARE:
-            decisions[old, new] = "split" if inside_old >= inside_new else "merged"
+            # What goes on under its own key elsewhere was split, or took another in.
+            is_split = inside_old >= inside_new if old in orphans_old else True
+            decisions[old, new] = "split" if is_split and new in orphans_new else "merged"
 
     similarity = _jaccard(shared)
     rows: list[tuple[object, ...]] = [
@@ -141,11 +143,13 @@ def align_layers(
     old: pd.DataFrame,
     new: pd.DataFrame,
     minimum_jaccard: float,
+    minted: Mapping[tuple[str, str], int],
 ) -> tuple[dict[tuple[str, str], LayerModel], dict[str, str], pd.DataFrame]:
     """Carry keys over, stage by stage and layer by layer.
 
-    `old` and `new` are what both fits say of the same customers. Returns the layer models with
-    their new keys, the renamed keys (from, to) and the lineage.
+    `old` and `new` are what both fits say of the same customers; `minted` holds the highest number
+    of a key where only an earlier fit had clusters. Returns the layer models with their new keys,
+    the renamed keys (from, to) and the lineage.
     """
     models = dict(after)
     renamed: dict[str, str] = {}
@@ -170,8 +174,22 @@ def align_layers(
             models[stage, layer] = _rekeyed(now, was, matches)
             renamed |= dict(zip(new_keys, models[stage, layer].keys, strict=True))
             new_keys = list(models[stage, layer].keys)
+        elif now and (stage, layer) in minted:
+            models[stage, layer] = _rekeyed(now, replace(now, keys_minted=minted[stage, layer]), {})
+            renamed |= dict(zip(new_keys, models[stage, layer].keys, strict=True))
+            new_keys = list(models[stage, layer].keys)
         pieces.append(lineage_rows(stage, layer, shared, old_keys, new_keys, matches))
     return models, renamed, pd.concat(pieces, ignore_index=True)
+
+
+def minted_elsewhere(
+    before: Mapping[tuple[str, str], LayerModel],
+    after: Mapping[tuple[str, str], LayerModel],
+    minted: Mapping[tuple[str, str], int],
+) -> dict[tuple[str, str], int]:
+    """Highest number of a key where former fits had clusters, and this one has none."""
+    highest = {**minted, **{where: model.keys_minted for where, model in before.items()}}
+    return {where: number for where, number in highest.items() if where not in after}
 
 
 def retention(

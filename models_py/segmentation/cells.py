@@ -25,8 +25,8 @@ Pattern = tuple[str | None, ...]
 class Cell:
     """A micro-segment fixed at a fit: its pattern, size and what sets it apart.
 
-    `key` is the one it was born with: at birth that of its pattern, and kept at refits while its
-    customers are the same, whatever the pattern is then (`alignment.carry_keys`).
+    `key` is the one it was born with, as a rule that of its pattern then, and kept at refits while
+    its customers are the same, whatever the pattern is now (`succession.carry_keys`).
     `medians` are in the feature's own unit; `gaps` are the mean of the scaled feature, that is the
     distance to the stage's mean in standard deviations, and stand for categories as feature=level.
     """

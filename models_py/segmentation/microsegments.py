@@ -20,7 +20,7 @@ from models_py.segmentation.layers import (
     fit_layer,
     require_layer_names,
 )
-from models_py.segmentation.publishing import publish
+from models_py.segmentation.publishing import Former, publish
 from models_py.segmentation.specs import LayerSpec, as_spec
 
 DEFAULT_LAYERS: dict[str, tuple[str, ...]] = {
@@ -60,8 +60,10 @@ class Microsegmentation:
     ----------
     models_ : dict of (stage, layer) to LayerModel
     cells_ : dict of microsegment_key to Cell
-    retired_ : dict of microsegment_key to (stage, place)
-        Keys that are no longer given, where they were not those of their patterns.
+    ended_ : dict of microsegment_key to (stage, identity)
+        Keys of former fits that nobody has (`succession.identity`).
+    minted_ : dict of (stage, layer) to int
+        Highest number of a key where a former fit had clusters and this one has none.
     orders_ : dict of stage to positions of the layers in its pattern, first to be dropped first
     retention_ : DataFrame
         stage, layer, key_retention_share, low_margin_share: see `alignment.retention`.
@@ -118,14 +120,9 @@ class Microsegmentation:
         require_layer_names(self.layers)
         frame = self._checked(frame)
         search = StructureSearch(
-            self.max_clusters,
-            self.stability_floor,
-            self.floor,
-            self.n_bootstraps,
-            self.stability_sample,
-            self.fit_sample,
-            self.random_state,
-        )
+            self.max_clusters, self.stability_floor, self.floor, self.n_bootstraps,
+            self.stability_sample, self.fit_sample, self.random_state,
+        )  # fmt: skip
         before = previous.models_ if previous else {}
         self.models_: dict[tuple[str, str], LayerModel] = {
             (str(stage), layer): fit_layer(
@@ -137,7 +134,8 @@ class Microsegmentation:
         }
         self.orders_: dict[str, tuple[int, ...]] = {}
         self.cells_: dict[str, Cell] = {}
-        self.retired_: dict[str, tuple[str, str]] = {}
+        self.ended_: dict[str, tuple[str, str]] = {}
+        self.minted_: dict[tuple[str, str], int] = {}
         self.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         self.retention_ = pd.DataFrame(columns=alignment.RETENTION_COLUMNS)
         if previous is None:
@@ -148,17 +146,21 @@ class Microsegmentation:
         self.models_ |= {where: model for where, model in before.items() if where[0] in idle}
         old, new = previous.predict(frame), self.predict(frame)
         self.models_, renamed, lineage = alignment.align_layers(
-            before, self.models_, old, new, self.key_overlap
+            before, self.models_, old, new, self.key_overlap, previous.minted_
         )
+        self.minted_ = alignment.minted_elsewhere(before, self.models_, previous.minted_)
         new["cluster_key"] = new["cluster_key"].replace(renamed)
         former = previous.microsegments(old)
-        self.orders_, self.cells_ = publish(frame, new, self, previous, former)
+        whole = succession.with_whole_stages(previous.cells_, former, list(previous.layers))
+        self.orders_, self.cells_ = publish(frame, new, self, Former(previous, former, whole))
         for stage in idle:
             self.orders_[stage] = previous.orders_.get(stage, ())
             self.cells_ |= {k: c for k, c in previous.cells_.items() if c.stage == stage}
-        self.retired_ = succession.ended_keys(previous.cells_, self.cells_, previous.retired_)
+        self.ended_ = succession.ended_keys(
+            whole, self.cells_, list(previous.layers), previous.ended_
+        )
         cells = former, self.microsegments(new)
-        joint = succession.joint_lineage(*cells, previous.cells_, self.cells_)
+        joint = succession.joint_lineage(*cells, whole, self.cells_)
         self.lineage_ = pd.concat([lineage, joint], ignore_index=True)
         self.retention_ = alignment.retention(old, new, *cells, self._patterns())
         return self
@@ -234,12 +236,7 @@ class Microsegmentation:
         """
         cells = None if assignments is None else self.microsegments(assignments)
         return profiles.quality(
-            self.models_,
-            self.cells_,
-            self._patterns(),
-            self.retention_,
-            assignments,
-            cells,
+            self.models_, self.cells_, self._patterns(), self.retention_, assignments, cells
         )
 
     def pattern_layers(self, stage: str) -> tuple[str, ...]:
@@ -254,8 +251,8 @@ class Microsegmentation:
         """Write the fitted model as rows of model, draw, parameter, value."""
         settings = {name: float(getattr(self, name)) for name in _SETTINGS}
         return parameters.to_rows(
-            settings, self.layers, self.models_, self.cells_, self.retired_, self.orders_,
-            self.retention_,
+            settings, self.layers, self.models_, self.cells_, self.ended_, self.minted_,
+            self.orders_, self.retention_,
         )  # fmt: skip
 
     @classmethod
@@ -268,7 +265,7 @@ class Microsegmentation:
                 setattr(model, name, kind(stored.settings[name]))
         model.models_, model.cells_ = stored.models, stored.cells
         model.orders_, model.retention_ = stored.orders, stored.retention
-        model.retired_ = stored.retired
+        model.ended_, model.minted_ = stored.ended, stored.minted
         model.lineage_ = pd.DataFrame(columns=alignment.LINEAGE_COLUMNS)
         return model
 

@@ -68,6 +68,7 @@ def microsegment_names(cells: Iterable[Cell], layers: Sequence[str]) -> dict[str
     siblings: dict[str, int] = {}
     for cell in cells:
         siblings[cell.stage] = siblings.get(cell.stage, 0) + (not cell.is_rest)
+    places = {cell.key: cell.place for cell in cells}
     parts = {cell.key: _phrases(cell, siblings[cell.stage], layers) for cell in cells}
     used = {key: min(3, len(words)) for key, words in parts.items()}
     for _ in range(max((len(words) for words in parts.values()), default=0)):
@@ -76,7 +77,7 @@ def microsegment_names(cells: Iterable[Cell], layers: Sequence[str]) -> dict[str
             used[key] = min(used[key] + 1, len(parts[key]), MAX_PHRASES)
     names = {key: ", ".join(parts[key][: used[key]]) for key in parts}
     for key in _repeated(names):
-        names[key] = f"{names[key]} ({key.split('-', 1)[-1]})"
+        names[key] = f"{names[key]} ({places[key].split('-', 1)[-1]})"
     return names
 
 

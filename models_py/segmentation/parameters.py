@@ -40,7 +40,8 @@ class Stored:
     layers: dict[str, LayerSpec]
     models: dict[tuple[str, str], LayerModel]
     cells: dict[str, Cell]
-    retired: dict[str, tuple[str, str]]
+    ended: dict[str, tuple[str, str]]
+    minted: dict[tuple[str, str], int]
     orders: dict[str, tuple[int, ...]]
     retention: pd.DataFrame
 
@@ -50,7 +51,8 @@ def to_rows(
     layers: Mapping[str, LayerSpec],
     models: Mapping[tuple[str, str], LayerModel],
     cells: Mapping[str, Cell],
-    retired: Mapping[str, tuple[str, str]],
+    ended: Mapping[str, tuple[str, str]],
+    minted: Mapping[tuple[str, str], int],
     orders: Mapping[str, Sequence[int]],
     retention: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -83,8 +85,10 @@ def to_rows(
             put(median, "median", cell.stage, JOINT, cell.key, quoted(feature))
         for feature, gap in cell.gaps.items():
             put(gap, "gap", cell.stage, JOINT, cell.key, quoted(feature))
-    for key, (stage, once_at) in retired.items():
-        put(0, f"retired:{once_at}", stage, JOINT, key)
+    for key, (stage, identity) in ended.items():
+        put(0, f"ended:{quoted(identity)}", stage, JOINT, key)
+    for (stage, layer), number in minted.items():
+        put(number, f"minted:{quoted(layer)}", stage, JOINT)
     names = list(layers)
     for stage, order in orders.items():
         put(len(order), "pattern_layers", stage, JOINT)
@@ -149,16 +153,21 @@ def _read(rows: pd.DataFrame) -> Stored:
         if (part["quantity"] == "pattern_layers").any()
     }
     of_keys = joint[joint["key"] != NONE]
-    is_retired = of_keys["quantity"].str.startswith("retired:")
-    retired = {
-        key: (stage, quantity.partition(":")[2])
-        for stage, key, quantity in of_keys.loc[is_retired, ["stage", "key", "quantity"]].to_numpy()
+    is_ended = of_keys["quantity"].str.startswith("ended:")
+    ended = {
+        key: (stage, unquoted(quantity.partition(":")[2]))
+        for stage, key, quantity in of_keys.loc[is_ended, ["stage", "key", "quantity"]].to_numpy()
+    }
+    numbered = joint[joint["quantity"].str.startswith("minted:")]
+    minted = {
+        (stage, unquoted(quantity.partition(":")[2])): int(number)
+        for stage, quantity, number in numbered[["stage", "quantity", "value"]].to_numpy()
     }
     cells = {
         str(key): _cell(str(stage), str(key), part, tuple(layers), orders[str(stage)])
-        for (stage, key), part in of_keys[~is_retired].groupby(["stage", "key"])
+        for (stage, key), part in of_keys[~is_ended].groupby(["stage", "key"])
     }
-    return Stored(settings, layers, models, cells, retired, orders, _retention(joint))
+    return Stored(settings, layers, models, cells, ended, minted, orders, _retention(joint))
 
 
 def _put_spec(put: Put, layer: str, spec: LayerSpec) -> None:

@@ -16,6 +16,7 @@ from models_py.segmentation.cells import (
     Cell,
     Pattern,
     microsegment_key,
+    pattern_text,
     patterns_of,
     reductions,
 )
@@ -25,7 +26,7 @@ KEEP_SHARE = 0.6
 JOIN_SHARE = 0.7
 """A layer joins the pattern if this share of the stage is then in cells that hold the floor."""
 LATER_JOIN_SHARE = 0.8
-"""The same at a refit, where a new layer changes the key of everyone in the stage."""
+"""The same at a refit, where a new layer splits the micro-segments of the stage."""
 STAY_SHARE = 0.5
 """A layer that was in the pattern at the fit before stays while this share is."""
 
@@ -54,7 +55,7 @@ def pattern_orders(
         Where that fit had more than one cluster.
 
     At a refit, a layer joins only if the fit before had found structure in it as well: a structure
-    that comes with one sample and goes with the next would take all keys of the stage with it.
+    that comes with one sample and goes with the next would split all segments and merge them again.
     """
     width = len(layers)
     stages = assigned["stage"].astype(str).to_numpy()[::width]
@@ -92,7 +93,7 @@ def published(
             for (where, pattern), size in zip(patterns, sizes, strict=True)
             if where == stage
         }
-        found = publish_cells(stage, counts, possible[stage], floor, order, standing)
+        found = publish_cells(stage, counts, possible[stage], floor, order, layers, standing)
         cells |= {cell.key: cell for cell in found}
     return cells
 
@@ -138,14 +139,15 @@ def publish_cells(
     patterns_possible: int,
     floor: int,
     drop_order: Sequence[int],
+    layers: Sequence[str],
     standing: Collection[str] = (),
 ) -> list[Cell]:
     """Decide which cells of a stage are published, from its full patterns and their sizes.
 
     Customers of a cell under the floor fall back together with those of other small cells that
-    agree in the layers left. A cell that stands (its key is in `standing`) lives on while it holds
-    60 % of the floor: without this, cells at the floor came and went with the sample. The whole
-    stage always stands, whatever its size, and so does a cell that is the whole stage.
+    agree in the layers left. A cell that stands (`pattern_text` is in `standing`) lives on while it
+    holds 60 % of the floor: without this, cells at the floor came and went with the sample. The
+    whole stage always stands, whatever its size, and so does a cell that is the whole stage.
     """
     stage_count = sum(counts.values())
     waiting = dict(counts)
@@ -159,7 +161,7 @@ def publish_cells(
             origin.setdefault(target, []).append(pattern)
         for target, count in reduced.items():
             key = microsegment_key(stage, target)
-            least = floor * KEEP_SHARE if key in standing else floor
+            least = floor * KEEP_SHARE if pattern_text(layers, target) in standing else floor
             if count >= least or count == stage_count or level == len(drop_order):
                 cells.append(Cell(key, stage, target, count))
                 for pattern in origin[target]:

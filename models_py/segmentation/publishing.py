@@ -6,14 +6,15 @@ The rules for a layer or a cell to be in live in `patterns`, what describes a ce
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from models_py.segmentation import profiles
-from models_py.segmentation.cells import Cell, microsegments_of
+from models_py.segmentation.cells import Cell, microsegments_of, pattern_text
 from models_py.segmentation.patterns import pattern_orders, published
 from models_py.segmentation.succession import carry_keys
 
@@ -24,47 +25,66 @@ LEAST_COVERAGE = 0.5
 """A layer that knows fewer stays out of the pattern: most keys would only say "not known"."""
 
 
+@dataclass(frozen=True)
+class Former:
+    """The fit before a refit.
+
+    Attributes
+    ----------
+    model : Microsegmentation
+    assigned : DataFrame
+        Its `microsegments` of the customers of the refit.
+    cells : mapping of key to Cell
+        Its micro-segments, with stages in which nobody was (`succession.with_whole_stages`).
+    """
+
+    model: Microsegmentation
+    assigned: pd.DataFrame
+    cells: Mapping[str, Cell]
+
+
 def publish(
     frame: pd.DataFrame,
     assigned: pd.DataFrame,
     model: Microsegmentation,
-    previous: Microsegmentation | None = None,
-    former_cells: pd.DataFrame | None = None,
+    former: Former | None = None,
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, Cell]]:
-    """Fix the layers of each stage's pattern, and the cells; those of `previous` stand.
+    """Fix the layers of each stage's pattern, and the cells; those of the former fit stand.
 
-    `assigned` is what the layers of `model` say of the customers of `frame`, with final keys, and
-    `former_cells` the micro-segments that `previous` puts the same customers into.
+    `assigned` is what the layers of `model` say of the customers of `frame`, with final keys.
     """
     names = list(model.layers)
-    former = (
-        {stage: previous.pattern_layers(stage) for stage in previous.orders_} if previous else {}
-    )
+    before = former.model if former else None
     orders = pattern_orders(
         assigned,
         names,
         _structured(model),
         model.floor,
-        former,
-        _structured(previous) if previous else frozenset(),
+        {stage: before.pattern_layers(stage) for stage in before.orders_} if before else {},
+        _structured(before) if before else frozenset(),
     )
     # Everyone may also be unknown in a layer, which is one more cluster.
     possible = {
         stage: prod(len(model.models_[stage, names[place]].keys) + 1 for place in order)
         for stage, order in orders.items()
     }
-    standing = {cell.place for cell in previous.cells_.values()} if previous else frozenset()
+    standing = (
+        {pattern_text(list(before.layers), cell.pattern) for cell in before.cells_.values()}
+        if before
+        else frozenset()
+    )
     cells = published(assigned, names, orders, possible, model.floor, standing)
     placed = microsegments_of(assigned, names, cells, orders)
     keys = placed["microsegment_key"]
-    if previous and former_cells is not None:
-        same = {
-            stage
-            for stage, order in orders.items()
-            if {names[place] for place in order} == set(former.get(stage, ()))
-        }
+    if former and before:
         carried = carry_keys(
-            former_cells, placed, previous.cells_, cells, same, previous.retired_, model.key_overlap
+            former.assigned,
+            placed,
+            former.cells,
+            cells,
+            (list(before.layers), names),
+            before.ended_,
+            model.key_overlap,
         )
         cells = {carried[at]: replace(cell, key=carried[at]) for at, cell in cells.items()}
         keys = keys.map(carried)

@@ -5,12 +5,39 @@ Add here a reason for a key to go on or to end. Keys of clusters are matched in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 from models_py.segmentation.alignment import lineage_rows, match_clusters, shared_customers
-from models_py.segmentation.cells import JOINT, Cell
+from models_py.segmentation.cells import JOINT, OUT, Cell, microsegment_key, pattern_text
+
+REST = "rest"
+Ended = Mapping[str, tuple[str, str]]
+"""Stage and identity of the cell by key, for the keys of former fits that nobody has."""
+
+
+def identity(cell: Cell, layers: Sequence[str]) -> str:
+    """What makes two cells of two fits the same by definition: their groups in the same layers.
+
+    Unlike the place it tells the whole of a group from what is left of it beside its other cells.
+    All rests of a stage are one.
+    """
+    return REST if cell.is_rest else pattern_text(layers, cell.pattern)
+
+
+def with_whole_stages(
+    cells: Mapping[str, Cell], assigned: pd.DataFrame, layers: Sequence[str]
+) -> dict[str, Cell]:
+    """Add the stages in which nobody was at the fit; their customers are a segment as well."""
+    known = {cell.stage for cell in cells.values()}
+    found = dict(cells)
+    for stage, count in assigned["stage"].value_counts().items():
+        if stage not in known:
+            pattern = (OUT,) * len(layers)
+            cell = Cell(microsegment_key(str(stage), pattern), str(stage), pattern, int(count))
+            found[cell.key] = cell
+    return found
 
 
 def carry_keys(
@@ -18,17 +45,17 @@ def carry_keys(
     new: pd.DataFrame,
     before: Mapping[str, Cell],
     after: Mapping[str, Cell],
-    same_layers: Collection[str],
-    retired: Mapping[str, tuple[str, str]],
+    layers: tuple[Sequence[str], Sequence[str]],
+    ended: Ended,
     minimum_jaccard: float,
 ) -> dict[str, str]:
     """Give every new micro-segment the key of the old one whose customers it holds.
 
     Keys go by overlap (`match_clusters`): a layer that comes into a stage or leaves it changes all
-    its patterns, and the customers of few. Of the others, one of an equal pattern continues as well
-    if the layers of the stage are the same and they share customers or have none, and so does what
-    is left beside all other cells. The rest is new: it has the key of its pattern, with a number
-    behind where that key is or was another's.
+    its patterns, and the customers of few. Of the others, one of equal `identity` goes on as well
+    if they share customers or have none. The rest of a stage goes on as the rest, and never as
+    anything else. What is new gets back the ended key of its identity, else the key of its pattern,
+    with a number behind where that key is or was another's.
 
     Parameters
     ----------
@@ -36,13 +63,12 @@ def carry_keys(
         stage and microsegment_key of the same customers under both fits, in one order; the keys of
         `new` are places (`Cell.place`).
     before : mapping of key to Cell
-        Of the former fit.
+        Of the former fit, with its whole stages.
     after : mapping of place to Cell
         Of the new one.
-    same_layers : collection of str
-        Stages whose pattern has the same layers in both fits.
-    retired : mapping of key to (stage, place)
-        Keys of earlier fits that were not those of their patterns.
+    layers : pair of sequences of str
+        Of both fits.
+    ended : mapping of key to (stage, identity)
     minimum_jaccard : float
 
     Returns
@@ -52,36 +78,40 @@ def carry_keys(
     keys: dict[str, str] = {}
     for stage in sorted({cell.stage for cell in after.values()}):
         here = (old["stage"] == stage).to_numpy()
+        was, now = old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"]
         old_keys = sorted(key for key, cell in before.items() if cell.stage == stage)
         places = sorted(place for place, cell in after.items() if cell.stage == stage)
-        shared = shared_customers(
-            old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"], old_keys, places
-        )
-        matches = match_clusters(shared, minimum_jaccard)
-        at = {before[key].place: number for number, key in enumerate(old_keys)}
+        shared = shared_customers(was, now, old_keys, places)
+        apart = shared.copy()
+        apart[[before[key].is_rest for key in old_keys]] = 0
+        apart[:, [after[place].is_rest for place in places]] = 0
+        matches = match_clusters(apart, minimum_jaccard) if apart.any() else {}
+        alike = {identity(before[key], layers[0]): number for number, key in enumerate(old_keys)}
         for number, place in enumerate(places):
-            former = at.get(place)
+            same = identity(after[place], layers[1])
+            former = alike.get(same)
             if number in matches or former is None or former in matches.values():
                 continue
             is_empty = not (shared[former].any() or shared[:, number].any())
-            was_rest, is_rest = before[old_keys[former]].is_rest, after[place].is_rest
-            is_alike = stage in same_layers and (shared[former, number] > 0 or is_empty)
-            if was_rest == is_rest and (is_rest or is_alike):
+            if same == REST or shared[former, number] or is_empty:
                 matches[number] = former
         keys |= {places[number]: old_keys[former] for number, former in matches.items()}
+        back = {what: key for key, what in sorted(ended.items(), reverse=True)}
         for place in places:
             if place not in keys:
-                once = {key for key, (_, where) in retired.items() if where != place}
-                keys[place] = _unused(place, {*before, *keys.values()} | once)
+                taken = {*before, *keys.values()}
+                again = back.get((stage, identity(after[place], layers[1])))
+                is_free = again is not None and again not in taken
+                keys[place] = str(again) if is_free else _unused(place, taken | set(ended))
     return keys
 
 
 def ended_keys(
-    before: Mapping[str, Cell], after: Mapping[str, Cell], retired: Mapping[str, tuple[str, str]]
+    before: Mapping[str, Cell], after: Mapping[str, Cell], layers: Sequence[str], ended: Ended
 ) -> dict[str, tuple[str, str]]:
-    """Keys that are not those of their patterns and no longer given, as (stage, place) by key."""
-    carried = {key: (cell.stage, cell.place) for key, cell in before.items() if key != cell.place}
-    return {key: where for key, where in {**retired, **carried}.items() if key not in after}
+    """The keys that nobody has any more; `layers` are those of `before`."""
+    known = {key: (cell.stage, identity(cell, layers)) for key, cell in before.items()}
+    return {key: what for key, what in {**ended, **known}.items() if key not in after}
 
 
 def joint_lineage(
@@ -98,9 +128,8 @@ def joint_lineage(
     for stage in sorted(stages):
         here = (old["stage"] == stage).to_numpy()
         was, now = old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"]
-        # A stage in which nobody was at a fit has a key of its own, and no cell.
-        old_keys = sorted({k for k, c in old_cells.items() if c.stage == stage} | set(was))
-        new_keys = sorted({k for k, c in new_cells.items() if c.stage == stage} | set(now))
+        old_keys = sorted(key for key, cell in old_cells.items() if cell.stage == stage)
+        new_keys = sorted(key for key, cell in new_cells.items() if cell.stage == stage)
         shared = shared_customers(was, now, old_keys, new_keys)
         matches = {
             new_keys.index(key): number for number, key in enumerate(old_keys) if key in new_keys

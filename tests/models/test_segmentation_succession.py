@@ -11,8 +11,15 @@ import pytest
 
 from models_py.segmentation import Microsegmentation
 from models_py.segmentation.cells import OUT, Cell
-from models_py.segmentation.succession import carry_keys, joint_lineage
+from models_py.segmentation.succession import (
+    carry_keys,
+    identity,
+    joint_lineage,
+    with_whole_stages,
+)
 from tests.models.test_segmentation_microsegments import FAST, TWO_LAYERS, planted
+
+LAYERS = ("value", "product")
 
 
 def cell(pattern: str, key: str = "") -> Cell:
@@ -27,7 +34,7 @@ def succession(
     moves: dict[tuple[str, str], int],
     before: list[Cell],
     after: list[Cell],
-    retired: dict[str, tuple[str, str]] | None = None,
+    ended: dict[str, tuple[str, str]] | None = None,
 ) -> dict[str, str]:
     """Keys of `after` by place, when so many customers are at an old key and a new place."""
     pairs = [pair for pair, count in moves.items() for _ in range(count)]
@@ -35,10 +42,8 @@ def succession(
         pd.DataFrame({"stage": "active", "microsegment_key": [pair[side] for pair in pairs]})
         for side in (0, 1)
     )
-    used = [{n for n, part in enumerate(c[0].pattern) if part != OUT} for c in (before, after)]
     by_key, by_place = {c.key: c for c in before}, {c.place: c for c in after}
-    same = {"active"} if used[0] == used[1] else set()
-    return carry_keys(old, new, by_key, by_place, same, retired or {}, 0.5)
+    return carry_keys(old, new, by_key, by_place, (LAYERS, LAYERS), ended or {}, 0.5)
 
 
 def test_a_layer_that_leaves_takes_no_key_with_it() -> None:
@@ -103,15 +108,47 @@ def test_the_key_of_a_whole_stage_is_not_that_of_its_rest() -> None:
     assert found["active-va-01"] == "active-va-01"
 
 
-def test_a_key_that_ended_elsewhere_is_given_to_nobody_else() -> None:
-    retired = {"active-va-01": ("active", "active-va-01-pr-01")}
-    before, after = [cell("02 .")], [cell("02 ."), cell("01 .")]
+def test_a_segment_that_falls_to_the_rest_ends_and_the_rest_stays() -> None:
+    before = [cell("01 01"), cell("01 02"), cell("* *")]
+    moves = {
+        ("active-va-01-pr-01", "active-va-01-pr-01"): 90,
+        # Nobody else is in the rest, so they are the same customers.
+        ("active-va-01-pr-02", "active-all"): 12,
+    }
+    found = succession(moves, before, [cell("01 01"), cell("* *")])
+    assert found == {"active-va-01-pr-01": "active-va-01-pr-01", "active-all": "active-all"}
+
+
+def test_an_ended_key_comes_back_to_its_own_pattern_alone() -> None:
+    whole = {"active-va-01": ("active", identity(cell("01 ."), LAYERS))}
     moves = {("active-va-02", "active-va-02"): 50, ("active-va-02", "active-va-01"): 20}
-    found = succession(moves, before, after, retired)
-    assert found == {"active-va-02": "active-va-02", "active-va-01": "active-va-01.2"}
-    # At the place where it ended it is itself again.
-    again = succession(moves, before, after, {"active-va-01": ("active", "active-va-01")})
-    assert again["active-va-01"] == "active-va-01"
+    again = succession(moves, [cell("02 .")], [cell("01 ."), cell("02 .")], whole)
+    assert again == {"active-va-01": "active-va-01", "active-va-02": "active-va-02"}
+    # What is left of the group beside its other cells is at the same place, and another segment.
+    kept = ("active-va-02-pr-01", "active-va-02-pr-01")
+    moves = {kept: 50, ("active-va-02-pr-01", "active-va-01"): 20}
+    before, after = [cell("02 01")], [cell("02 01"), cell("01 *")]
+    assert succession(moves, before, after, whole)["active-va-01"] == "active-va-01.2"
+    left = {"active-va-01.2": ("active", identity(cell("01 *"), LAYERS))}
+    assert succession(moves, before, after, whole | left)["active-va-01"] == "active-va-01.2"
+    # A key of another stage is not asked.
+    other = {"new-va-01": ("new", identity(cell("01 *"), LAYERS))}
+    assert succession(moves, before, after, other)["active-va-01"] == "active-va-01"
+
+
+def test_a_stage_that_was_empty_at_the_fit_is_one_segment_before() -> None:
+    assigned = pd.DataFrame({"stage": "active", "microsegment_key": ["active-all"] * 100})
+    before = with_whole_stages({}, assigned, LAYERS)
+    assert [(c.key, c.place, c.customers_count) for c in before.values()] == [
+        ("active-all", "active-all", 100)
+    ]
+    after = [cell("01 ."), cell("02 ."), cell("* .")]
+    moves = {("active-all", "active-va-01"): 60, ("active-all", "active-va-02"): 40}
+    assert succession(moves, list(before.values()), after) == {
+        "active-va-01": "active-all",
+        "active-va-02": "active-va-02",
+        "active-all": "active-all.2",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +194,11 @@ def test_carried_and_ended_keys_are_stored(
 ) -> None:
     customers, (_, second, third) = fits
     assert any(cell.key != cell.place for cell in second.cells_.values())
-    assert third.retired_ or any(cell.key != cell.place for cell in third.cells_.values())
+    assert second.ended_ and third.ended_
     for model in (second, third):
-        model.retired_ |= {"active-vb-09": ("active", "active-vb-09-en-01")}
+        model.minted_ |= {("active", "gone/away"): 4}
         again = Microsegmentation.from_parameters(model.parameters_frame())
-        assert again.retired_ == model.retired_
+        assert (again.ended_, again.minted_) == (model.ended_, model.minted_)
         assert {k: c.place for k, c in again.cells_.items()} == {
             k: c.place for k, c in model.cells_.items()
         }
@@ -188,3 +225,49 @@ def test_equal_keys_are_continued_in_the_lineage() -> None:
     told = joint_lineage(old, new, cells, cells)
     assert told["decision"].tolist() == ["continued", "continued"]
     assert told["customers_count"].tolist() == [1, 1]
+
+
+def test_a_group_that_ends_and_a_remainder_at_its_place_are_two_keys() -> None:
+    """A layer joins and the whole group ends; later its small cells leave a remainder behind."""
+    rng = np.random.default_rng(5)
+    people = planted(900)
+
+    def delivered(shares: tuple[float, ...]) -> pd.DataFrame:
+        kind = rng.choice(len(shares), len(people), p=shares)
+        return people.assign(
+            online_order_share=kind / 3 + rng.normal(0, 0.02, len(people)),
+            web_events_30d_count=rng.poisson(np.array([3, 40, 150, 400])[kind]),
+        )
+
+    even, one = (0.25, 0.25, 0.25, 0.25), (1.0, 0.0, 0.0, 0.0)
+    model = Microsegmentation(TWO_LAYERS, floor=40, **FAST).fit(delivered(one))
+    members: dict[str, set[str]] = {}
+    for shares in (one, even, even, (0.88, 0.04, 0.04, 0.04), even):
+        frame = delivered(shares)
+        model = Microsegmentation(TWO_LAYERS, floor=40, **FAST).fit(frame, model)
+        cells = model.microsegments(model.predict(frame))
+        texts = cells.groupby("microsegment_key")["pattern"].first()
+        for key, text in texts.items():
+            members.setdefault(str(key), set()).add(text)
+        lineage = model.lineage_[model.lineage_["layer"] == "microsegment"]
+        assert set(lineage["new_key"].dropna()) == set(model.cells_)
+    for key, texts in members.items():
+        # No key was once a whole group and once what is left of it.
+        assert not {f"value_behaviour={key}", f"value_behaviour={key}|engagement=*"} <= texts
+
+
+def test_numbers_of_clusters_go_on_after_a_change_of_config() -> None:
+    both = pd.concat([planted(600), planted(600, seed=2, stage="new")], ignore_index=True)
+    first = Microsegmentation(TWO_LAYERS, floor=30, **FAST).fit(both)
+    assert first.models_["new", "value_behaviour"].keys_minted == 3
+    # The stage is empty while another layer comes into config, and its clusters go.
+    three = {**TWO_LAYERS, "rhythm": ("median_gap_days",)}
+    second = Microsegmentation(three, floor=30, **FAST).fit(planted(600), first)
+    assert second.minted_["new", "value_behaviour"] == 3
+    stored = Microsegmentation.from_parameters(second.parameters_frame())
+    third = Microsegmentation(three, floor=30, **FAST).fit(both, stored)
+    keys = third.models_["new", "value_behaviour"].keys
+    assert keys == ("new-vb-04", "new-vb-05", "new-vb-06")
+    assert ("new", "value_behaviour") not in third.minted_
+    before = {key for key in first.cells_ if key.startswith("new")}
+    assert before and not before & set(third.cells_) and before <= set(third.ended_)
