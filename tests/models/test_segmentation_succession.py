@@ -11,6 +11,7 @@ import pytest
 
 from models_py.segmentation import Microsegmentation
 from models_py.segmentation.cells import OUT, Cell
+from models_py.segmentation.patterns import pattern_layers
 from models_py.segmentation.succession import (
     carry_keys,
     identity,
@@ -149,6 +150,16 @@ def test_a_stage_that_was_empty_at_the_fit_is_one_segment_before() -> None:
         "active-va-02": "active-va-02",
         "active-all": "active-all.2",
     }
+
+
+def test_a_layer_that_comes_takes_no_place_of_one_that_stands() -> None:
+    rows = np.arange(400)
+    keys = np.column_stack([rows % 4, rows // 4 % 2, rows // 8 % 2]).astype(str)
+    shares = dict.fromkeys(range(3), 0.8)
+    # Two of the three fit: four, eight, and then sixteen cells of 25 under the floor of 30.
+    assert pattern_layers(keys, shares, 30) == (1, 0)
+    assert pattern_layers(keys, shares, 30, standing=[1, 2]) == (2, 1)
+    assert pattern_layers(keys, shares, 20, standing=[1, 2]) == (2, 1, 0)
 
 
 @pytest.fixture(scope="module")
