@@ -194,6 +194,23 @@ def test_figures_of_sizes_to_come_are_the_measured_ones():
     assert sets["retailer"]["shocks"]["1 ahead"]["origins"] >= 24
 
 
+def test_figures_of_the_whole_line_over_many_dates_are_the_measured_ones():
+    history, docs = result("segment_history"), (ROOT / "docs" / "segments.md").read_text()
+    days, months = history["days"], history["months"]["coverage"]
+    lost = days["old_keys_without_lineage"] + days["new_keys_without_lineage"]
+    moved = days["movers"]["microsegment by refit"]
+    share = f"{moved['share_per_event_mean']:.1%}".replace("%", " %")
+    assert f"keys without lineage {lost}, moved by a refit {share} of the customers" in README
+    assert (days["days"], days["keys_changed_without_refit"], lost) == (90, 0, 0)
+    assert moved["moved_on_days_without_refit"] == 0
+    held = f"{months['microsegment']['coverage']:.0%}".replace("%", " %")
+    assert f"that of a micro-segment's in {held} on a chain of 27 months" in README
+    for level in ("stage", "microsegment"):
+        low, high = months[level]["interval"]
+        assert f"{months[level]['coverage']:.1%} ({low:.0%} to {high:.0%})" in docs
+        assert months[level]["origins"] >= 24 and low <= 0.9 <= high
+
+
 def test_figures_of_homogeneity_are_the_measured_ones():
     sets = result("homogeneity")["sets"]
     for name in ("complete_journey", "online_retail", "adventureworks"):
