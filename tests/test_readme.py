@@ -211,6 +211,28 @@ def test_figures_of_the_whole_line_over_many_dates_are_the_measured_ones():
         assert months[level]["origins"] >= 24 and low <= 0.9 <= high
 
 
+def test_figures_of_groups_are_the_measured_ones():
+    study, docs = result("segments"), (ROOT / "docs" / "segments.md").read_text()
+    for found in (one for name, one in study.items() if name != "planted"):
+        kept = [row["kept_share"] for row in found["keys"]]
+        assert (
+            f"| {found['customers']:,} | {found['layers_with_structure']} "
+            f"| {found['worst_jaccard_of_all']:.2f} | {found['fallback_share']:.1%} "
+            f"| {min(kept):.1%} to {max(kept):.1%} | {found['keys'][0]['left_out_share']:.0%} |"
+        ) in docs
+        assert found["worst_jaccard_of_all"] >= 0.75
+    told = [row for row in study["retailer"]["recovery"] if row["informed_adjusted_rand"] > 0.1]
+    grouped = [row for row in told if row["clusters"] > 1]
+    best = sum(
+        row["best_clustering_adjusted_rand"] >= 0.9 * row["informed_adjusted_rand"] for row in told
+    )
+    ours = sum(row["adjusted_rand"] >= 0.9 * row["informed_adjusted_rand"] for row in grouped)
+    words = " ".join(docs.split())
+    assert f"more than 0.1 in {len(told)} stage-layers" in words
+    assert f"reaches 90 % of that in {best} of them" in words
+    assert f"found in {len(grouped)}, reach it in {ours}." in words
+
+
 def test_figures_of_homogeneity_are_the_measured_ones():
     sets = result("homogeneity")["sets"]
     for name in ("complete_journey", "online_retail", "adventureworks"):
