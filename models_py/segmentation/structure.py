@@ -23,7 +23,7 @@ from models_py.segmentation.gates import (
 
 ENTRY_MARGIN = 0.10
 """A new grouping must come back this much better than one that stands: Hennig's 0.85 and 0.75."""
-SWITCH_GAIN = 0.1
+SWITCH_GAIN = 0.2
 """Silhouette by which a new grouping must be better than one that stands."""
 
 FOUND = "clusters found"
@@ -71,7 +71,7 @@ def find_structure(
 
     Gates have hysteresis, so that a grouping does not come and go with the sample: a new one must
     come back at `stability_floor` + 0.1, one that stands at `stability_floor`, and need only beat
-    the mean of the clouds; another replaces it only with a silhouette better by 0.1. Sources of
+    the mean of the clouds; another replaces it only with a silhouette better by 0.2. Sources of
     work are bounded samples, evenly spaced over the rows, so the cost stops growing with customers.
 
     Parameters

@@ -278,3 +278,15 @@ def test_a_grouping_on_the_edge_of_stability_stays_but_does_not_come() -> None:
     stays = find_structure(values, search, standing=("kmeans", group))
     assert stays.clusters.count == 3
     assert 0.75 <= stays.worst_jaccard < 0.85
+
+
+@pytest.mark.parametrize(("far", "kept"), [(12.0, 4), (15.0, 2)])
+def test_a_grouping_that_stands_gives_way_only_to_a_much_better_one(far: float, kept: int) -> None:
+    """Two pairs of groups: as two they have a silhouette better by 0.17 or by 0.21."""
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 4, 300)
+    centres = np.array([[0, 0], [0, 4], [far, 0], [far, 4]])
+    values = centres[group] + rng.normal(size=(300, 2))
+    search = StructureSearch(5, 0.75, 15, 40, 1_500, 50_000, 1)
+    assert find_structure(values, search).clusters.count == 2
+    assert find_structure(values, search, standing=("kmeans", group)).clusters.count == kept
