@@ -76,6 +76,7 @@ def carry_keys(
     dict of place to key
     """
     keys: dict[str, str] = {}
+    back = {what: key for key, what in sorted(ended.items(), reverse=True)}
     for stage in sorted({cell.stage for cell in after.values()}):
         here = (old["stage"] == stage).to_numpy()
         was, now = old.loc[here, "microsegment_key"], new.loc[here, "microsegment_key"]
@@ -96,7 +97,6 @@ def carry_keys(
             if same == REST or shared[former, number] or is_empty:
                 matches[number] = former
         keys |= {places[number]: old_keys[former] for number, former in matches.items()}
-        back = {what: key for key, what in sorted(ended.items(), reverse=True)}
         for place in places:
             if place not in keys:
                 taken = {*before, *keys.values()}

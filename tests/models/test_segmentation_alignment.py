@@ -91,3 +91,9 @@ def test_shares_and_jaccard_are_those_of_the_customers() -> None:
 def test_customers_are_counted_by_both_labels() -> None:
     old, new = pd.Series(["a", "a", "b", "x"]), pd.Series(["A", "B", "B", "A"])
     assert shared_customers(old, new, ["a", "b"], ["A", "B"]).tolist() == [[1, 1], [0, 1]]
+
+
+def test_what_falls_into_a_key_that_goes_on_is_merged_whatever_its_share() -> None:
+    """The rest of a stage goes on without customers, and takes in a whole small segment."""
+    told = lineage_rows("active", "value", np.array([[0], [12]]), ["a", "b"], ["A"], {0: 0})
+    assert told["decision"].tolist() == ["continued", "merged"]

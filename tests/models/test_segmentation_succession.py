@@ -282,3 +282,25 @@ def test_numbers_of_clusters_go_on_after_a_change_of_config() -> None:
     assert ("new", "value_behaviour") not in third.minted_
     before = {key for key in first.cells_ if key.startswith("new")}
     assert before and not before & set(third.cells_) and before <= set(third.ended_)
+
+
+def test_a_small_cell_that_stands_lives_on_below_the_floor() -> None:
+    """First 40 customers, then 22 of a floor of 30: less than a new cell needs, and above 60 %."""
+    people = planted(1_200)
+    rng = np.random.default_rng(7)
+    order = people.groupby("group").cumcount()
+
+    def delivered(few: int) -> pd.DataFrame:
+        is_online = order < np.where(people["group"] == 0, few, 200)
+        return people.assign(
+            online_order_share=np.where(is_online, 0.9, 0.1) + rng.normal(0, 0.03, len(people)),
+            web_events_30d_count=rng.poisson(np.where(is_online, 90, 5)),
+        )
+
+    first = Microsegmentation(TWO_LAYERS, floor=30, **FAST).fit(delivered(40))
+    [small] = [key for key, cell in first.cells_.items() if cell.customers_count == 40]
+    frame = delivered(22)
+    again = Microsegmentation(TWO_LAYERS, floor=30, **FAST).fit(frame, first)
+    assert again.cells_[small].customers_count == 22
+    fresh = Microsegmentation(TWO_LAYERS, floor=30, **FAST).fit(frame)
+    assert 22 not in [c.customers_count for c in fresh.cells_.values() if not c.fallback_level]
